@@ -1,0 +1,131 @@
+//! What an operator sees: a snapshot of the running stack, serialised as it is by the admin API, the page and `plimsoll status --json`.
+
+use serde::{Deserialize, Serialize};
+
+/// The whole stack at one moment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct StackView {
+    /// Name in the stack file.
+    pub name: String,
+    /// Version of the plimsoll binary.
+    pub version: String,
+    /// Process id of the running plimsoll.
+    pub pid: u32,
+    /// Seconds since the stack was started.
+    pub uptime_s: u64,
+    /// Milliseconds since the Unix epoch when this snapshot was taken.
+    pub at_ms: u64,
+    /// The edge, when the stack has one.
+    pub gateway: Option<GatewayView>,
+    /// Services in order of name.
+    pub services: Vec<ServiceView>,
+    /// Queues in order of name.
+    pub queues: Vec<QueueView>,
+    /// Latest decisions, newest first.
+    pub decisions: Vec<DecisionView>,
+    /// What the operator should know, such as a memory limit that this kernel cannot enforce.
+    pub warnings: Vec<String>,
+}
+
+/// The edge.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct GatewayView {
+    /// Address it listens on.
+    pub listen: String,
+    /// Requests answered since start.
+    pub requests_total: u64,
+    /// Answers with a 5xx status since start.
+    pub errors_total: u64,
+    /// Requests in flight now.
+    pub in_flight: u64,
+    /// Requests that wait for an instance now.
+    pub waiting: u64,
+}
+
+/// One service.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct ServiceView {
+    /// Name in the stack file.
+    pub name: String,
+    /// Instances asked for.
+    pub desired: u32,
+    /// Instances that can serve now.
+    pub ready: u32,
+    /// Lower bound of the scaling policy; equal to `max` without one.
+    pub min: u32,
+    /// Upper bound of the scaling policy.
+    pub max: u32,
+    /// How memory limits are enforced here: `cgroup`, `rlimit` or `none`.
+    pub memory_enforcement: String,
+    /// One line a metric: what is watched and its target, such as `cpu 12% / 70%`.
+    pub metrics: Vec<String>,
+    /// Instances, oldest first.
+    pub instances: Vec<InstanceView>,
+}
+
+/// One instance of a service.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct InstanceView {
+    /// Id such as `worker-7`; never reused.
+    pub id: String,
+    /// `Starting`, `Ready`, `NotReady`, `Draining`, `CrashLoop` or `Stopped`.
+    pub state: String,
+    /// Loopback address it serves on.
+    pub address: String,
+    /// Process id while it runs.
+    pub pid: Option<u32>,
+    /// CPU use over the last sample interval, in thousandths of a core.
+    pub cpu_milli: Option<u64>,
+    /// Resident memory of the process group in bytes.
+    pub memory_bytes: Option<u64>,
+    /// Memory limit in bytes.
+    pub memory_limit_bytes: Option<u64>,
+    /// Requests in flight through the gateway.
+    pub in_flight: u64,
+    /// Times it was started again after a crash.
+    pub restarts: u32,
+    /// Seconds since its last start.
+    pub age_s: u64,
+    /// How it last ended, such as `killed by signal 9`.
+    pub last_exit: Option<String>,
+    /// Last log lines, oldest first; filled for a `CrashLoop`.
+    pub last_log: Vec<String>,
+}
+
+/// One job queue.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct QueueView {
+    /// Name of the queue.
+    pub name: String,
+    /// Jobs that could start now.
+    pub ready: u64,
+    /// Jobs that wait for their time (delay or retry backoff).
+    pub scheduled: u64,
+    /// Jobs held by a worker.
+    pub leased: u64,
+    /// Jobs in the dead letter.
+    pub dead: u64,
+    /// Jobs finished.
+    pub completed: u64,
+    /// Age of the oldest ready job in seconds; 0 when none is ready.
+    pub oldest_age_s: f64,
+}
+
+/// One decision of the controller in one line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct DecisionView {
+    /// Id to ask `plimsoll why` about.
+    pub id: u64,
+    /// Milliseconds since the Unix epoch.
+    pub at_ms: u64,
+    /// What kind of event: `scale`, `hold`, `operator`, `crash`, `lifecycle`.
+    pub kind: String,
+    /// Service it concerns.
+    pub service: String,
+    /// Instances before.
+    pub from: u32,
+    /// Instances after.
+    pub to: u32,
+    /// Why, in one sentence.
+    pub summary: String,
+}
