@@ -1,1 +1,86 @@
-//! P.
+//! Scores a CV against a job and a project report against a study case.
+//!
+//! Two scorers give the same kind of answer: [`Scorer::baseline`] computes each rubric parameter from evidence it
+//! finds in the documents (no network, same input same output), [`Scorer::openai`] asks any OpenAI-compatible
+//! endpoint in three steps. Either way the weighted sums are computed here ([`rubric`]), and a parameter that nobody
+//! scored is an error: no score is ever invented.
+
+mod baseline;
+mod case;
+mod corpus;
+mod error;
+mod injection;
+mod openai;
+pub mod rubric;
+mod scored;
+
+use std::time::Instant;
+
+use tokio_util::sync::CancellationToken;
+
+pub use case::Case;
+pub use error::{Class, ConfigError, ScoreError};
+pub use openai::{ApiKey, OpenAiConfig};
+pub use scored::{Parameter, Receipt, Scored, ScoredBy, Section};
+
+/// Scores cases. Cheap to share behind an `Arc`; one per process is enough.
+#[derive(Debug)]
+pub struct Scorer {
+    engine: Engine,
+}
+
+#[derive(Debug)]
+enum Engine {
+    Baseline,
+    OpenAi(Box<openai::OpenAi>),
+}
+
+// === impl Scorer ===
+
+impl Scorer {
+    /// The embedded scorer: lexical retrieval and a documented formula per parameter. Deterministic.
+    pub fn baseline() -> Self {
+        Self { engine: Engine::Baseline }
+    }
+
+    /// The scorer that asks an OpenAI-compatible chat completions endpoint. The process must have installed a rustls
+    /// provider before.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when the address is not an http(s) URL, a number is out of range, or the HTTP client cannot
+    /// be built.
+    pub fn openai(config: OpenAiConfig) -> Result<Self, ConfigError> {
+        Ok(Self { engine: Engine::OpenAi(Box::new(openai::OpenAi::new(config)?)) })
+    }
+
+    /// Which of the two this is, as it will stand in receipts.
+    pub fn scored_by(&self) -> ScoredBy {
+        match self.engine {
+            Engine::Baseline => ScoredBy::Baseline,
+            Engine::OpenAi(_) => ScoredBy::OpenAi,
+        }
+    }
+
+    /// Scores one case before `deadline`, or stops as soon as `cancel` is cancelled.
+    ///
+    /// # Errors
+    /// [`ScoreError`]; its [`class`](ScoreError::class) says whether another attempt is worth while.
+    pub async fn score(
+        &self,
+        case: &Case,
+        deadline: Instant,
+        cancel: &CancellationToken,
+    ) -> Result<Scored, ScoreError> {
+        case.check()?;
+        if cancel.is_cancelled() {
+            return Err(ScoreError::Cancelled);
+        }
+        if Instant::now() >= deadline {
+            return Err(ScoreError::DeadlineExceeded);
+        }
+        match &self.engine {
+            Engine::Baseline => baseline::score(case),
+            Engine::OpenAi(openai) => openai.score(case, deadline, cancel).await,
+        }
+    }
+}

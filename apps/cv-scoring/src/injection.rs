@@ -1,0 +1,1 @@
+//! Detects instructions to the scorer inside documents.

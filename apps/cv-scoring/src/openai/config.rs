@@ -1,0 +1,99 @@
+//! Settings of the model endpoint.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::ConfigError;
+
+/// Where the model is and how patient to be with it.
+#[derive(Clone, Debug)]
+pub struct OpenAiConfig {
+    /// Base address up to and including the version, such as `https://api.openai.com/v1`.
+    pub base_url: String,
+    /// Sent as a bearer token; none for servers that need no key.
+    pub api_key: Option<ApiKey>,
+    /// Model name, as the provider knows it.
+    pub model: String,
+    /// Longest wait for one answer.
+    pub call_timeout: Duration,
+    /// Most times one step is asked when the provider fails, the first included.
+    pub max_attempts: u32,
+    /// Longest pause before a retry. When the provider asks for a longer one, the case goes back to the queue
+    /// ([`Class::RetryAfter`](crate::Class::RetryAfter)) instead of keeping a worker waiting.
+    pub max_retry_wait: Duration,
+    /// Whether to send `response_format` with a JSON schema. A provider that answers 400 to it is asked again without.
+    pub json_schema: bool,
+    /// Sampling temperature, 0..=2.
+    pub temperature: f64,
+    /// Most tokens of one answer.
+    pub max_completion_tokens: u32,
+    /// Most characters of each document that are sent; the rest is cut off, and the receipt says so.
+    pub max_document_chars: usize,
+}
+
+/// A secret that never shows itself in logs.
+#[derive(Clone)]
+pub struct ApiKey(String);
+
+// === impl OpenAiConfig ===
+
+impl OpenAiConfig {
+    /// Settings for `model` at `base_url` with the defaults: 60 s per call, 3 attempts, pauses up to 10 s, JSON schema,
+    /// temperature 0.2, 2048 tokens, 60 000 characters per document.
+    pub fn new(base_url: impl Into<String>, api_key: Option<ApiKey>, model: impl Into<String>) -> Self {
+        Self {
+            base_url: base_url.into(),
+            api_key,
+            model: model.into(),
+            call_timeout: Duration::from_secs(60),
+            max_attempts: 3,
+            max_retry_wait: Duration::from_secs(10),
+            json_schema: true,
+            temperature: 0.2,
+            max_completion_tokens: 2048,
+            max_document_chars: 60_000,
+        }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        let wrong = |setting, why: &str| Err(ConfigError { setting, why: why.to_owned() });
+        if self.model.trim().is_empty() {
+            return wrong("model", "must be named");
+        }
+        if self.call_timeout.is_zero() {
+            return wrong("call_timeout", "must be longer than 0");
+        }
+        if !(1..=10).contains(&self.max_attempts) {
+            return wrong("max_attempts", "must be 1 to 10");
+        }
+        if !(0.0..=2.0).contains(&self.temperature) {
+            return wrong("temperature", "must be 0 to 2");
+        }
+        if self.max_completion_tokens < 256 {
+            return wrong("max_completion_tokens", "must be at least 256, or answers are cut off");
+        }
+        if self.max_document_chars < 1000 {
+            return wrong("max_document_chars", "must be at least 1000");
+        }
+        Ok(())
+    }
+}
+
+// === impl ApiKey ===
+
+impl ApiKey {
+    /// Wraps a key. Blanks around it, as environment files leave them, are dropped.
+    pub fn new(key: impl AsRef<str>) -> Self {
+        Self(key.as_ref().trim().to_owned())
+    }
+
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ApiKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("ApiKey(***)")
+    }
+}
