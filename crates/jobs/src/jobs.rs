@@ -1,0 +1,338 @@
+//! The handle that applications and workers hold.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+use sqlx::SqlitePool;
+use tokio::sync::watch;
+
+use crate::clock::{Clock, Millis, SystemClock, millis};
+use crate::conn::{Conn, Inner, Kind, Tx};
+use crate::driver::{Claim, Driver as _, Next};
+use crate::job::{Claimed, Enqueued, FailureClass, MAX_MESSAGE_BYTES, NewJob, Outcome, Token, check_name};
+use crate::migrate::{self, Migration};
+use crate::sqlite::{self, SqliteDriver};
+use crate::{Backoff, JobsError, QueueStats};
+
+/// How to open a queue.
+#[derive(Debug, Clone)]
+pub struct JobsOptions {
+    /// Longest wait for the database's write lock or for a free connection. Default 10 s.
+    pub busy_timeout: Duration,
+    /// Connections for reading. Default 4.
+    pub readers: u32,
+    /// Waits between attempts.
+    pub backoff: Backoff,
+    /// The clock. Default the operating system's.
+    pub clock: Arc<dyn Clock>,
+    /// Seed of the jitter; none takes one from the operating system.
+    pub seed: Option<u64>,
+}
+
+/// A queue in a database: a handle that is cheap to clone and to share.
+#[derive(Debug, Clone)]
+pub struct Jobs {
+    driver: SqliteDriver,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    clock: Arc<dyn Clock>,
+    backoff: Backoff,
+    rng: Mutex<StdRng>,
+    committed: watch::Sender<u64>,
+}
+
+// === impl JobsOptions ===
+
+impl Default for JobsOptions {
+    fn default() -> Self {
+        Self {
+            busy_timeout: Duration::from_secs(10),
+            readers: 4,
+            backoff: Backoff::default(),
+            clock: Arc::new(SystemClock),
+            seed: None,
+        }
+    }
+}
+
+// === impl Jobs ===
+
+impl Jobs {
+    /// Opens the queue at `url`, making and migrating its tables as needed. Safe while other processes do the same.
+    ///
+    /// `sqlite:///absolute/path.db` (made with mode 0600) or `sqlite::memory:` (one connection: do not hold a [`Tx`]
+    /// across other calls).
+    ///
+    /// # Errors
+    /// When the address is not understood, the file cannot be opened, or its schema is newer than this program.
+    pub async fn open(url: &str, options: JobsOptions) -> Result<Self, JobsError> {
+        let driver = sqlite::open(url, &options).await?;
+        let rng = options.seed.map_or_else(|| StdRng::from_rng(&mut rand::rng()), StdRng::seed_from_u64);
+        let shared = Shared {
+            clock: options.clock,
+            backoff: options.backoff,
+            rng: Mutex::new(rng),
+            committed: watch::Sender::new(0),
+        };
+        Ok(Self { driver, shared: Arc::new(shared) })
+    }
+
+    /// Brings the application's own tables, in the same database, up to the last of `steps`.
+    /// `component` is the application's name; "jobs" is taken.
+    ///
+    /// # Errors
+    /// [`JobsError::Schema`] when the database is newer or an applied step was altered.
+    pub async fn migrate(&self, component: &str, steps: &[Migration]) -> Result<(), JobsError> {
+        if component == "jobs" {
+            let why = "the name belongs to the queue itself: use the application's".to_owned();
+            return Err(JobsError::Schema { component: component.to_owned(), why });
+        }
+        migrate::sqlite(&self.driver.writer, component, steps).await
+    }
+
+    /// The pool for the application's reads. Write through [`Jobs::begin`] instead, which queues writers up fairly.
+    ///
+    /// # Errors
+    /// [`JobsError::WrongConnection`] when the queue is not in SQLite.
+    pub fn sqlite(&self) -> Result<&SqlitePool, JobsError> {
+        Ok(&self.driver.reader)
+    }
+
+    /// Starts a writing transaction for application and queue together.
+    ///
+    /// # Errors
+    /// [`JobsError::Busy`] when the write lock was not free within [`JobsOptions::busy_timeout`].
+    pub async fn begin(&self) -> Result<Tx, JobsError> {
+        let tx = self.driver.begin().await?;
+        Ok(Tx::new(Inner::Sqlite(tx), self.shared.committed.clone()))
+    }
+
+    /// The queue's clock.
+    pub fn now_ms(&self) -> Millis {
+        self.shared.clock.now_ms()
+    }
+
+    /// Adds a job, in the transaction of the application's own row.
+    ///
+    /// On a [`Tx`], workers of this process wake upon its commit; otherwise they find the job at their next look.
+    ///
+    /// # Errors
+    /// [`JobsError::InvalidJob`] when a field is out of bounds.
+    pub async fn enqueue<'c>(&self, conn: impl Into<Conn<'c>>, job: NewJob) -> Result<Enqueued, JobsError> {
+        let added = self.enqueue_many(conn, std::slice::from_ref(&job)).await?;
+        added.first().copied().ok_or_else(|| JobsError::InvalidJob("nothing was added".into()))
+    }
+
+    /// Adds many jobs at once, far faster than one by one; answers in their order.
+    ///
+    /// # Errors
+    /// [`JobsError::InvalidJob`] when a field of any is out of bounds; then none was added.
+    pub async fn enqueue_many<'c>(
+        &self,
+        conn: impl Into<Conn<'c>>,
+        jobs: &[NewJob],
+    ) -> Result<Vec<Enqueued>, JobsError> {
+        jobs.iter().try_for_each(NewJob::check)?;
+        let mut conn = conn.into();
+        conn.wake();
+        let Kind::Sqlite(conn) = conn.kind;
+        self.driver.insert(conn, jobs, self.now_ms()).await
+    }
+
+    /// Takes up to `limit` ready jobs under leases of length `lease`, first moving expired leases and due jobs to
+    /// where they belong. Jobs whose deadline has passed are buried instead of handed out.
+    ///
+    /// # Errors
+    /// When the database fails; then nothing was claimed.
+    pub async fn claim(
+        &self,
+        queue: &str,
+        worker: &str,
+        lease: Duration,
+        limit: u32,
+    ) -> Result<Vec<Claimed>, JobsError> {
+        check_name("queue", queue)?;
+        check_name("worker", worker)?;
+        let mut tx = self.begin().await?;
+        // Read after the wait for the lock: a lease must not start in the past.
+        let now_ms = self.now_ms();
+        let claim = Claim { queue, worker, now_ms, until_ms: now_ms.saturating_add(millis(lease)), limit };
+        let Kind::Sqlite(conn) = Conn::from(&mut tx).kind;
+        let mut claimed = self.driver.claim(conn, claim).await?;
+        for late in claimed.extract_if(.., |j| j.deadline_ms.is_some_and(|d| d <= now_ms)) {
+            let next = Next::Bury { message: "deadline passed before the job was started" };
+            self.driver.give_up(conn, &late, now_ms, next).await?;
+        }
+        tx.commit().await?;
+        Ok(claimed)
+    }
+
+    /// Whether [`Jobs::claim`] would find anything now: cheap, takes no lock.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn has_work(&self, queue: &str) -> Result<bool, JobsError> {
+        self.driver.peek(queue, self.now_ms()).await
+    }
+
+    /// Extends the lease of one job to `lease` from now.
+    ///
+    /// # Errors
+    /// [`JobsError::LeaseLost`]: stop working on it.
+    pub async fn heartbeat(&self, job: &Claimed, lease: Duration) -> Result<(), JobsError> {
+        let kept = self.heartbeat_many(&[job.token], lease).await?;
+        if kept.contains(&job.token) { Ok(()) } else { Err(JobsError::LeaseLost(job.id)) }
+    }
+
+    /// Extends many leases at once; answers with the tokens that are still held.
+    ///
+    /// # Errors
+    /// When the database fails; the leases then run on unextended.
+    pub async fn heartbeat_many(&self, tokens: &[Token], lease: Duration) -> Result<Vec<Token>, JobsError> {
+        let mut tx = self.begin().await?;
+        let now_ms = self.now_ms();
+        let Kind::Sqlite(conn) = Conn::from(&mut tx).kind;
+        let kept = self.driver.extend(conn, tokens, now_ms, now_ms.saturating_add(millis(lease))).await?;
+        tx.commit().await?;
+        Ok(kept)
+    }
+
+    /// Finishes a job, in the transaction of the application's result row.
+    ///
+    /// # Errors
+    /// [`JobsError::LeaseLost`]: roll the transaction back, the result is no longer wanted.
+    pub async fn complete<'c>(&self, conn: impl Into<Conn<'c>>, job: &Claimed) -> Result<(), JobsError> {
+        let done = self.complete_many(conn, std::slice::from_ref(job)).await?;
+        if done.contains(&job.token) { Ok(()) } else { Err(JobsError::LeaseLost(job.id)) }
+    }
+
+    /// Finishes many jobs at once; answers with the tokens of those whose lease was still held.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn complete_many<'c>(
+        &self,
+        conn: impl Into<Conn<'c>>,
+        jobs: &[Claimed],
+    ) -> Result<Vec<Token>, JobsError> {
+        let Kind::Sqlite(conn) = conn.into().kind;
+        let now_ms = self.now_ms();
+        let mut jobs: Vec<&Claimed> = jobs.iter().collect();
+        jobs.sort_by(|a, b| a.queue.cmp(&b.queue));
+        let mut done = Vec::with_capacity(jobs.len());
+        for of_queue in jobs.chunk_by(|a, b| a.queue == b.queue) {
+            done.extend(self.driver.complete(conn, &of_queue[0].queue, of_queue, now_ms).await?);
+        }
+        Ok(done)
+    }
+
+    /// Ends an attempt in failure, in a transaction of its own.
+    ///
+    /// # Errors
+    /// [`JobsError::LeaseLost`]: somebody else has the job by now; nothing was changed.
+    pub async fn fail(
+        &self,
+        job: &Claimed,
+        class: FailureClass,
+        message: &str,
+    ) -> Result<Outcome, JobsError> {
+        let mut tx = self.begin().await?;
+        let outcome = self.fail_in(&mut tx, job, class, message).await?;
+        tx.commit().await?;
+        Ok(outcome)
+    }
+
+    /// Ends an attempt in failure, in the application's transaction (to record the failure with its own row).
+    ///
+    /// # Errors
+    /// [`JobsError::LeaseLost`]: roll the transaction back.
+    pub async fn fail_in<'c>(
+        &self,
+        conn: impl Into<Conn<'c>>,
+        job: &Claimed,
+        class: FailureClass,
+        message: &str,
+    ) -> Result<Outcome, JobsError> {
+        let Kind::Sqlite(conn) = conn.into().kind;
+        let now_ms = self.now_ms();
+        let message = shorten(message);
+        let outcome = self.outcome(job, class, now_ms);
+        let next = match outcome {
+            Outcome::Retried { at_ms } => Next::Retry { at_ms, message },
+            Outcome::Dead => Next::Bury { message },
+        };
+        if self.driver.give_up(conn, job, now_ms, next).await? {
+            Ok(outcome)
+        } else {
+            Err(JobsError::LeaseLost(job.id))
+        }
+    }
+
+    /// Gives a job back unfinished, as if it had never been claimed: no attempt is counted, and it keeps its place.
+    ///
+    /// # Errors
+    /// [`JobsError::LeaseLost`]: it is no longer the caller's to give back.
+    pub async fn release(&self, job: &Claimed) -> Result<(), JobsError> {
+        match self.release_many(std::slice::from_ref(job)).await? {
+            1 => Ok(()),
+            _ => Err(JobsError::LeaseLost(job.id)),
+        }
+    }
+
+    /// Gives many jobs back in one transaction; answers how many leases were still held.
+    ///
+    /// # Errors
+    /// When the database fails; the leases then run out by themselves.
+    pub async fn release_many(&self, jobs: &[Claimed]) -> Result<usize, JobsError> {
+        let mut tx = self.begin().await?;
+        let now_ms = self.now_ms();
+        let mut released = 0;
+        let mut conn = Conn::from(&mut tx);
+        conn.wake();
+        let Kind::Sqlite(conn) = conn.kind;
+        for job in jobs {
+            let next = Next::Release { ready_at_ms: job.ready_at_ms };
+            released += usize::from(self.driver.give_up(conn, job, now_ms, next).await?);
+        }
+        tx.commit().await?;
+        Ok(released)
+    }
+
+    /// Figures of `queue`, or of every queue that ever held a job. Cheap: meant to be read every second.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn stats(&self, queue: Option<&str>) -> Result<Vec<QueueStats>, JobsError> {
+        self.driver.stats(queue, self.now_ms()).await
+    }
+
+    /// Tells when a [`Tx`] of this process has committed.
+    pub(crate) fn committed(&self) -> watch::Receiver<u64> {
+        self.shared.committed.subscribe()
+    }
+
+    /// A random number in `0 .. 1`.
+    pub(crate) fn unit(&self) -> f64 {
+        self.shared.rng.lock().unwrap_or_else(PoisonError::into_inner).random()
+    }
+
+    fn outcome(&self, job: &Claimed, class: FailureClass, now_ms: Millis) -> Outcome {
+        let wait = match class {
+            FailureClass::Never => return Outcome::Dead,
+            _ if job.attempt >= job.max_attempts => return Outcome::Dead,
+            FailureClass::Retry => self.shared.backoff.delay(job.attempt, self.unit()),
+            FailureClass::RetryAfter(wait) => wait,
+        };
+        Outcome::Retried { at_ms: now_ms.saturating_add(millis(wait)) }
+    }
+}
+
+/// Cuts a message to what is kept, at a character's edge.
+fn shorten(message: &str) -> &str {
+    &message[..message.floor_char_boundary(MAX_MESSAGE_BYTES)]
+}

@@ -1,0 +1,97 @@
+//! Opening the file: private to its owner, WAL, migrated, with many processes doing the same at the same moment.
+
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+
+use super::SqliteDriver;
+use crate::migrate::{self, Migration};
+use crate::{JobsError, JobsOptions};
+
+const MIGRATIONS: &[Migration] =
+    &[Migration { version: 1, name: "queue", sql: include_str!("migrations/0001_queue.sql") }];
+
+/// How often the switch to WAL, which does not honour the busy timeout, is tried while other processes start too.
+const OPEN_ATTEMPTS: u32 = 50;
+
+/// Where the database is.
+enum Place {
+    Memory,
+    File(PathBuf),
+}
+
+/// Opens (and makes, if absent) the database at `url`.
+pub(crate) async fn open(url: &str, options: &JobsOptions) -> Result<SqliteDriver, JobsError> {
+    let place = parse(url)?;
+    let connect = SqliteConnectOptions::new()
+        .busy_timeout(options.busy_timeout)
+        .foreign_keys(true)
+        .pragma("temp_store", "memory")
+        .statement_cache_capacity(200);
+    let driver = match &place {
+        // Each connection to ":memory:" is a database of its own, hence exactly one, for ever.
+        Place::Memory => {
+            let pool = SqlitePoolOptions::new()
+                .max_connections(1)
+                .min_connections(1)
+                .idle_timeout(None)
+                .max_lifetime(None)
+                .acquire_timeout(options.busy_timeout)
+                .connect_with(connect.in_memory(true).filename(":memory:"))
+                .await?;
+            SqliteDriver { writer: pool.clone(), reader: pool }
+        }
+        Place::File(path) => {
+            create_private(path)?;
+            let connect = connect
+                .filename(path)
+                .journal_mode(SqliteJournalMode::Wal)
+                .synchronous(SqliteSynchronous::Full);
+            let pool = |max| {
+                SqlitePoolOptions::new()
+                    .max_connections(max)
+                    .idle_timeout(None)
+                    .max_lifetime(None)
+                    .acquire_timeout(options.busy_timeout)
+            };
+            let mut attempt = 0;
+            let writer = loop {
+                match pool(1).connect_with(connect.clone()).await.map_err(JobsError::from) {
+                    Ok(writer) => break writer,
+                    Err(e) if e.is_transient() && attempt < OPEN_ATTEMPTS => {
+                        attempt += 1;
+                        tokio::time::sleep(Duration::from_millis(rand::random_range(1..40))).await;
+                    }
+                    Err(e) => return Err(e),
+                }
+            };
+            let reader = pool(options.readers.max(1)).min_connections(1).connect_with(connect).await?;
+            SqliteDriver { writer, reader }
+        }
+    };
+    migrate::sqlite(&driver.writer, "jobs", MIGRATIONS).await?;
+    Ok(driver)
+}
+
+fn parse(url: &str) -> Result<Place, JobsError> {
+    let wrong = |why: &str| JobsError::Address { url: url.to_owned(), why: why.to_owned() };
+    let rest = url
+        .strip_prefix("sqlite:")
+        .ok_or_else(|| wrong("expected sqlite:///absolute/path.db or sqlite::memory:"))?;
+    if rest == ":memory:" {
+        return Ok(Place::Memory);
+    }
+    let path = rest.strip_prefix("//").unwrap_or(rest);
+    if path.is_empty() || path.contains('?') {
+        return Err(wrong("expected a path after sqlite://, without parameters"));
+    }
+    Ok(Place::File(path.into()))
+}
+
+/// Makes the file readable by its owner only: it holds people's data. SQLite gives its side files the same mode.
+fn create_private(path: &Path) -> Result<(), JobsError> {
+    let file = |source| JobsError::File { path: path.display().to_string(), source };
+    std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path).map(drop).map_err(file)
+}

@@ -1,0 +1,16 @@
+-- Puts the just inserted jobs ?1 to ?2 where they belong at time ?3.
+INSERT INTO ready (queue, priority, rank, job, ready_at_ms, attempts)
+SELECT queue, priority, run_at_ms, id, run_at_ms, 0 FROM job
+WHERE id BETWEEN ?1 AND ?2 AND run_at_ms <= ?3;
+
+INSERT INTO scheduled (queue, run_at_ms, job, attempts)
+SELECT queue, run_at_ms, id, 0 FROM job
+WHERE id BETWEEN ?1 AND ?2 AND run_at_ms > ?3;
+
+INSERT INTO queue (name, ready, scheduled, enqueued_total)
+SELECT queue, sum(run_at_ms <= ?3), sum(run_at_ms > ?3), count(*) FROM job
+WHERE id BETWEEN ?1 AND ?2 GROUP BY queue
+ON CONFLICT (name) DO UPDATE SET
+    ready = ready + excluded.ready,
+    scheduled = scheduled + excluded.scheduled,
+    enqueued_total = enqueued_total + excluded.enqueued_total;

@@ -1,0 +1,24 @@
+-- Figures at time ?1 of queue ?2, or of all queues when it is null. Leases that have expired and jobs that
+-- are due count as ready although no claim has moved them yet: with no worker alive nobody would.
+SELECT
+    q.name, q.ready, q.scheduled, q.leased, q.dead,
+    q.enqueued_total, q.completed_total, q.failed_attempts_total, q.leases_lost_total, q.dead_total,
+    (SELECT count(*) FROM lease l WHERE l.queue = q.name AND l.until_ms <= ?1) AS expired,
+    (SELECT min(l.until_ms) FROM lease l WHERE l.queue = q.name AND l.until_ms <= ?1) AS oldest_expired_ms,
+    (SELECT count(*) FROM scheduled s WHERE s.queue = q.name AND s.run_at_ms <= ?1) AS due,
+    (SELECT min(s.run_at_ms) FROM scheduled s WHERE s.queue = q.name AND s.run_at_ms <= ?1) AS oldest_due_ms,
+    -- Within a priority the first row is the oldest: hop from priority to priority instead of reading all rows.
+    (WITH RECURSIVE hop (priority) AS (
+         SELECT min(r.priority) FROM ready r WHERE r.queue = q.name
+         UNION ALL
+         SELECT (SELECT min(r.priority) FROM ready r WHERE r.queue = q.name AND r.priority > hop.priority)
+         FROM hop WHERE hop.priority IS NOT NULL
+     )
+     SELECT min((
+         SELECT r.ready_at_ms FROM ready r
+         WHERE r.queue = q.name AND r.priority = hop.priority
+         ORDER BY r.rank, r.job LIMIT 1
+     )) FROM hop WHERE hop.priority IS NOT NULL) AS oldest_ready_ms
+FROM queue q
+WHERE ?2 IS NULL OR q.name = ?2
+ORDER BY q.name

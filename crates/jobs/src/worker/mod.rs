@@ -1,0 +1,354 @@
+//! The runtime that claims jobs, keeps their leases alive, runs a handler and writes down how it ended.
+//!
+//! Three tasks share a table of held leases: *intake* (claims and starts), *heartbeat* (extends all leases with one
+//! statement every third of a lease, cancels the handler of a lost one) and *settle* (writes the ends of all
+//! attempts that finished meanwhile in one transaction). A handler is a future: cancelling it means dropping it.
+
+mod context;
+mod heartbeat;
+mod settle;
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+pub use context::{Failure, JobContext};
+
+use crate::job::{Claimed, FailureClass, Token};
+use crate::{Backoff, Jobs};
+
+/// Most jobs that one claim takes.
+const MAX_CLAIM: usize = 500;
+
+/// Waits after errors of the database.
+const DATABASE_BACKOFF: Backoff =
+    Backoff { base: Duration::from_millis(50), factor: 2.0, cap: Duration::from_secs(5) };
+
+/// How a worker behaves.
+#[derive(Debug, Clone)]
+pub struct WorkerOptions {
+    /// Who claims, as recorded with leases and failures: `PLIMSOLL_INSTANCE`, for example.
+    pub name: String,
+    /// Jobs in flight at most. Default 4 per CPU (FEATURES Q2).
+    pub concurrency: usize,
+    /// How long a lease lasts without a heartbeat: how long a dead worker's job waits for another. Default 30 s.
+    pub lease: Duration,
+    /// Longest wait between two looks into an idle queue. Default 100 ms.
+    pub poll: Duration,
+    /// How long unfinished jobs may go on after the stop; then they are released. Default 20 s.
+    pub drain: Duration,
+}
+
+/// What a worker did between its start and its stop.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct WorkerReport {
+    /// Jobs completed.
+    pub completed: u64,
+    /// Attempts that ended in failure.
+    pub failed: u64,
+    /// Leases lost; nothing was written for those.
+    pub lost: u64,
+    /// Jobs given back at the stop.
+    pub released: u64,
+}
+
+/// Runs jobs of one queue.
+#[derive(Debug, Clone)]
+pub struct Worker {
+    jobs: Jobs,
+    queue: String,
+    options: WorkerOptions,
+}
+
+/// What the tasks of one worker share.
+#[derive(Debug)]
+struct Shared {
+    jobs: Jobs,
+    queue: String,
+    options: WorkerOptions,
+    held: Mutex<HashMap<Token, Held>>,
+    counts: Counts,
+}
+
+/// A lease in this worker's hands.
+#[derive(Debug)]
+struct Held {
+    job: Claimed,
+    /// When the lease ends as far as this process knows, on its own clock: later than this it must not go on.
+    until: Instant,
+    /// Drops the handler.
+    stop: CancellationToken,
+    context: JobContext,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    completed: AtomicU64,
+    failed: AtomicU64,
+    lost: AtomicU64,
+    released: AtomicU64,
+}
+
+/// An attempt that ended, on its way to the database.
+#[derive(Debug)]
+struct Ended {
+    job: Claimed,
+    end: End,
+    /// Kept until it is written, so that what waits for the database is bounded too.
+    _permit: OwnedSemaphorePermit,
+}
+
+#[derive(Debug)]
+enum End {
+    /// The handler is done; the runtime completes the job.
+    Done,
+    /// The handler completed the job in its own transaction.
+    DoneByHandler,
+    Failed(Failure),
+    /// The lease was lost or the job was released meanwhile: nothing to write.
+    Stopped,
+}
+
+// === impl WorkerOptions ===
+
+impl Default for WorkerOptions {
+    fn default() -> Self {
+        Self {
+            name: format!("worker-{}", std::process::id()),
+            concurrency: 4 * std::thread::available_parallelism().map_or(1, usize::from),
+            lease: Duration::from_secs(30),
+            poll: Duration::from_millis(100),
+            drain: Duration::from_secs(20),
+        }
+    }
+}
+
+// === impl Worker ===
+
+impl Worker {
+    /// A worker for `queue`.
+    pub fn new(jobs: Jobs, queue: impl Into<String>, options: WorkerOptions) -> Self {
+        Self { jobs, queue: queue.into(), options }
+    }
+
+    /// Claims and runs jobs until `shutdown`, then drains: intake stops at once, running jobs have
+    /// [`WorkerOptions::drain`] to finish, the rest is released without counting an attempt.
+    ///
+    /// A handler that returns `Ok` has its job completed for it, unless it did so itself with
+    /// [`JobContext::complete`] in the transaction of its result. A panic counts as a failure to be retried.
+    /// Errors of the database are waited out with backoff and full jitter; they never end the worker.
+    pub async fn run<H, F>(self, handler: H, shutdown: CancellationToken) -> WorkerReport
+    where
+        H: Fn(JobContext) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<(), Failure>> + Send + 'static,
+    {
+        let Self { jobs, queue, options } = self;
+        let concurrency = options.concurrency.clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
+        let permits = Arc::new(Semaphore::new(concurrency));
+        let shared =
+            Arc::new(Shared { jobs, queue, options, held: Mutex::default(), counts: Counts::default() });
+
+        // Room for every permit: sending never waits.
+        let (ended, endings) = mpsc::channel(concurrency);
+        let settle = tokio::spawn(settle::run(Arc::clone(&shared), endings));
+        let heartbeat = tokio::spawn(heartbeat::run(Arc::clone(&shared)));
+        let mut running = JoinSet::new();
+
+        intake(&shared, &permits, &Arc::new(handler), &ended, &mut running, &shutdown).await;
+        drop(ended);
+
+        let all = u32::try_from(concurrency).unwrap_or(u32::MAX);
+        if tokio::time::timeout(shared.options.drain, permits.acquire_many(all)).await.is_err() {
+            shared.release_all().await;
+        }
+        running.abort_all();
+        heartbeat.abort();
+        // A handler that blocks its thread cannot be dropped; its job is released, so do not wait for it.
+        drop(tokio::time::timeout(Duration::from_secs(1), settle).await);
+        shared.counts.report()
+    }
+}
+
+/// Claims and starts jobs until the shutdown.
+async fn intake<H, F>(
+    shared: &Arc<Shared>,
+    permits: &Arc<Semaphore>,
+    handler: &Arc<H>,
+    ended: &mpsc::Sender<Ended>,
+    running: &mut JoinSet<()>,
+    shutdown: &CancellationToken,
+) where
+    H: Fn(JobContext) -> F + Send + Sync + 'static,
+    F: Future<Output = Result<(), Failure>> + Send + 'static,
+{
+    let mut committed = shared.jobs.committed();
+    let mut errors = 0;
+    loop {
+        let permit = tokio::select! {
+            biased;
+            () = shutdown.cancelled() => return,
+            permit = Arc::clone(permits).acquire_owned() => permit,
+        };
+        let Ok(permit) = permit else { return };
+        while running.try_join_next().is_some() {}
+        // From here on a commit of this process is noticed, also one that comes before the wait below.
+        committed.mark_unchanged();
+        let mut free = vec![permit];
+        while free.len() < MAX_CLAIM
+            && let Ok(more) = Arc::clone(permits).try_acquire_owned()
+        {
+            free.push(more);
+        }
+        // Not inside a select: a claim that is dropped half-way may have been committed, and its jobs would
+        // wait for their leases to end.
+        let asked_at = Instant::now();
+        let wait = match shared.claim(free.len()).await {
+            Ok(jobs) => {
+                errors = 0;
+                let full = jobs.len() == free.len();
+                if shutdown.is_cancelled() {
+                    shared.give_back(&jobs).await;
+                    return;
+                }
+                for (job, permit) in jobs.into_iter().zip(free) {
+                    start(shared, handler, ended, running, job, permit, asked_at);
+                }
+                if full {
+                    continue;
+                }
+                // Half of the wait at least, so that an idle worker stays cheap; the rest is jitter.
+                shared.options.poll.mul_f64(0.5 + 0.5 * shared.jobs.unit())
+            }
+            Err(e) => {
+                errors += 1;
+                drop(free);
+                tracing::warn!(queue = shared.queue, error = %e, errors, "claim failed");
+                DATABASE_BACKOFF.delay(errors, shared.jobs.unit())
+            }
+        };
+        tokio::select! {
+            biased;
+            () = shutdown.cancelled() => return,
+            _ = committed.changed(), if errors == 0 => {}
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+}
+
+fn start<H, F>(
+    shared: &Arc<Shared>,
+    handler: &Arc<H>,
+    ended: &mpsc::Sender<Ended>,
+    running: &mut JoinSet<()>,
+    job: Claimed,
+    permit: OwnedSemaphorePermit,
+    asked_at: Instant,
+) where
+    H: Fn(JobContext) -> F + Send + Sync + 'static,
+    F: Future<Output = Result<(), Failure>> + Send + 'static,
+{
+    let stop = CancellationToken::new();
+    let context = JobContext::new(shared.jobs.clone(), job.clone(), stop.clone());
+    let held = Held {
+        job: job.clone(),
+        until: asked_at + shared.options.lease,
+        stop: stop.clone(),
+        context: context.clone(),
+    };
+    shared.held().insert(job.token, held);
+    let (shared, handler, ended) = (Arc::clone(shared), Arc::clone(handler), ended.clone());
+    running.spawn(async move {
+        let deadline = job.deadline_ms.map(|d| d.saturating_sub(shared.jobs.now_ms()).max(0).unsigned_abs());
+        let attempt = AssertUnwindSafe(async { handler(context.clone()).await }).catch_unwind();
+        let end = tokio::select! {
+            biased;
+            result = attempt => match result {
+                Ok(Ok(())) if context.completed() => End::DoneByHandler,
+                Ok(Ok(())) => End::Done,
+                Ok(Err(failure)) => End::Failed(failure),
+                Err(panic) => End::Failed(Failure::retry(format!("handler panicked: {}", text_of(&*panic)))),
+            },
+            () = stop.cancelled() => End::Stopped,
+            () = after(deadline) => End::Failed(Failure::never("deadline passed while the job was running")),
+        };
+        // Fails only when the worker is gone, and then the lease runs out.
+        drop(ended.send(Ended { job, end, _permit: permit }).await);
+    });
+}
+
+/// Waits that long; for ever when there is no deadline.
+async fn after(wait_ms: Option<u64>) {
+    match wait_ms {
+        Some(ms) => tokio::time::sleep(Duration::from_millis(ms)).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn text_of(panic: &(dyn std::any::Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message")
+}
+
+// === impl Shared ===
+
+impl Shared {
+    fn held(&self) -> MutexGuard<'_, HashMap<Token, Held>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Claims, but looks first without any lock: an idle worker must not hold up those that write.
+    async fn claim(&self, limit: usize) -> Result<Vec<Claimed>, crate::JobsError> {
+        if !self.jobs.has_work(&self.queue).await? {
+            return Ok(Vec::new());
+        }
+        let limit = u32::try_from(limit).unwrap_or(u32::MAX);
+        self.jobs.claim(&self.queue, &self.options.name, self.options.lease, limit).await
+    }
+
+    /// The drain is over: whatever still runs is dropped and given back.
+    async fn release_all(&self) {
+        let held: Vec<Held> = self.held().drain().map(|(_, held)| held).collect();
+        for h in &held {
+            h.stop.cancel();
+        }
+        let unfinished: Vec<Claimed> =
+            held.into_iter().filter(|h| !h.context.completed()).map(|h| h.job).collect();
+        self.give_back(&unfinished).await;
+    }
+
+    async fn give_back(&self, jobs: &[Claimed]) {
+        match self.jobs.release_many(jobs).await {
+            Ok(n) => {
+                self.counts.released.fetch_add(n as u64, Ordering::Relaxed);
+            }
+            Err(e) => {
+                tracing::warn!(queue = self.queue, error = %e, "release failed, leases run out instead")
+            }
+        }
+    }
+}
+
+// === impl Counts ===
+
+impl Counts {
+    fn report(&self) -> WorkerReport {
+        WorkerReport {
+            completed: self.completed.load(Ordering::Relaxed),
+            failed: self.failed.load(Ordering::Relaxed),
+            lost: self.lost.load(Ordering::Relaxed),
+            released: self.released.load(Ordering::Relaxed),
+        }
+    }
+}
