@@ -1,0 +1,113 @@
+//! Runs decision vectors: facts from the test tables of Kubernetes, restated as JSON.
+//!
+//! `cargo test -p plimsoll-scale vectors -- --nocapture` runs those that ship with the crate, and every `*.json` below
+//! the directory that `PLIMSOLL_EXTRA_VECTORS` names.
+#![expect(clippy::print_stdout, reason = "the runner reports passed and failed cases per file")]
+
+mod behavior;
+mod calculator;
+mod cluster;
+mod round;
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+/// What a runner says about one case: fine, or what differs.
+type Verdict = Result<(), String>;
+
+/// Finds the runner of a case; `None` when the case has no known form.
+fn runner(case: &Value) -> Option<fn(&Value) -> Verdict> {
+    let Some(function) = case.get("function").and_then(Value::as_str) else {
+        let is_round = case.get("spec").is_some() && case.get("scale").is_some();
+        return is_round.then_some(round::run);
+    };
+    calculator::runner(function).or_else(|| behavior::runner(function))
+}
+
+#[derive(Default)]
+struct Tally {
+    passed: usize,
+    failed: usize,
+}
+
+fn run_file(path: &Path) -> Result<Tally, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+    let file: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+    let cases = file.get("cases").and_then(Value::as_array).ok_or("unknown schema: no `cases`")?;
+    if !cases.is_empty() && cases.iter().all(|case| runner(case).is_none()) {
+        return Err("unknown schema: no case of a known form".into());
+    }
+    let mut tally = Tally::default();
+    for case in cases {
+        let verdict = match runner(case) {
+            Some(run) => std::panic::catch_unwind(|| run(case)).unwrap_or_else(|_| Err("panicked".into())),
+            None => Err(format!("unknown function {}", case["function"])),
+        };
+        match verdict {
+            Ok(()) => tally.passed += 1,
+            Err(difference) => {
+                tally.failed += 1;
+                println!("  {}/{}: {difference}", text_of(&case["group"]), text_of(&case["name"]));
+            }
+        }
+    }
+    Ok(tally)
+}
+
+fn text_of(value: &Value) -> &str {
+    value.as_str().unwrap_or("?")
+}
+
+fn files_below(directory: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut entries: Vec<_> = std::fs::read_dir(directory)
+        .unwrap_or_else(|error| panic!("{}: {error}", directory.display()))
+        .map(|entry| entry.expect("readable directory").path())
+        .collect();
+    entries.sort();
+    for path in entries {
+        if path.is_dir() {
+            found.extend(files_below(&path));
+        } else if path.extension().is_some_and(|extension| extension == "json") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+fn run_directory(directory: &Path) -> (Tally, usize) {
+    let (mut sum, mut unknown) = (Tally::default(), 0);
+    for path in files_below(directory) {
+        match run_file(&path) {
+            Ok(tally) => {
+                println!("{}: {} passed, {} failed", path.display(), tally.passed, tally.failed);
+                sum.passed += tally.passed;
+                sum.failed += tally.failed;
+            }
+            Err(reason) => {
+                unknown += 1;
+                println!("{}: not run, {reason}", path.display());
+            }
+        }
+    }
+    (sum, unknown)
+}
+
+#[test]
+fn vectors_that_ship_all_pass() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors");
+    let (tally, unknown) = run_directory(&directory);
+    assert_eq!((tally.failed, unknown), (0, 0));
+    assert!(tally.passed >= 232, "only {} cases were found", tally.passed);
+}
+
+#[test]
+fn vectors_from_outside_all_pass() {
+    let Some(directory) = std::env::var_os("PLIMSOLL_EXTRA_VECTORS") else {
+        println!("PLIMSOLL_EXTRA_VECTORS is not set: no extra vectors");
+        return;
+    };
+    let (tally, _) = run_directory(Path::new(&directory));
+    assert_eq!(tally.failed, 0);
+}
