@@ -96,6 +96,11 @@ impl Quantity {
         divide_away_from_zero(self.nano, NANO) as i64
     }
 
+    /// The nearest floating-point number, for arithmetic that is approximate anyway.
+    pub fn approximate(&self) -> f64 {
+        self.nano as f64 / NANO as f64
+    }
+
     /// How the quantity was written.
     pub fn format(&self) -> Format {
         self.format

@@ -1,0 +1,340 @@
+//! From nodes to typed values: each reader notes what is wrong and gives `None`, so that the caller can go on.
+
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use plimsoll_quantity::{DurationError, Quantity, QuantityError, format_duration, parse_duration};
+
+use crate::diagnostic::{Mark, Sink, quote};
+use crate::node::{Entry, Kind, Node, Value};
+
+/// A mapping whose keys have been compared with those that are known.
+#[derive(Clone, Copy)]
+pub(crate) struct Fields<'a> {
+    /// Where the mapping starts.
+    pub(crate) at: Mark,
+    entries: &'a [Entry],
+}
+
+/// A value and how messages call it.
+#[derive(Clone)]
+pub(crate) struct Field<'a> {
+    /// In backticks, or "item 2 of `command`".
+    pub(crate) label: String,
+    pub(crate) node: &'a Node,
+}
+
+/// A value and where it stands.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct At<T> {
+    pub(crate) at: Mark,
+    pub(crate) value: T,
+}
+
+// === impl Fields ===
+
+impl<'a> Fields<'a> {
+    /// Reads a mapping; notes keys that are not in `known`.
+    pub(crate) fn open(field: &Field<'a>, known: &[&str], sink: &mut Sink) -> Option<Fields<'a>> {
+        let fields = Fields::open_any(field, sink)?;
+        for entry in fields.entries {
+            if !known.contains(&entry.key.as_str()) {
+                let hint = match did_you_mean(&entry.key, known.iter().copied()) {
+                    Some(hint) => hint,
+                    None => format!("{} takes {}", field.label, listed(known)),
+                };
+                sink.hint(entry.at, format!("unknown key {}", quote(&entry.key)), hint);
+            }
+        }
+        Some(fields)
+    }
+
+    /// Reads a mapping whose keys are the user's own.
+    pub(crate) fn open_any(field: &Field<'a>, sink: &mut Sink) -> Option<Fields<'a>> {
+        match &field.node.value {
+            Value::Map(entries) => Some(Fields { at: field.node.at, entries }),
+            _ => {
+                field.wrong(sink, "a mapping of keys to values", None);
+                None
+            }
+        }
+    }
+
+    /// The value of a key; a key without value counts as absent, as in Kubernetes.
+    pub(crate) fn optional(&self, key: &str) -> Option<Field<'a>> {
+        let entry = self.entries.iter().find(|entry| entry.key == key)?;
+        (!entry.value.is_null()).then(|| Field::named(key, &entry.value))
+    }
+
+    /// The value of a key that must be there.
+    pub(crate) fn required(&self, key: &str, hint: &str, sink: &mut Sink) -> Option<Field<'a>> {
+        let found = self.optional(key);
+        if found.is_none() {
+            let at = self.entries.iter().find(|entry| entry.key == key).map_or(self.at, |entry| entry.at);
+            sink.hint(at, format!("`{key}` is missing"), hint);
+        }
+        found
+    }
+
+    /// Keys and values in file order.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&'a Entry, Field<'a>)> + use<'a> {
+        self.entries.iter().map(|entry| (entry, Field::named(&entry.key, &entry.value)))
+    }
+
+    /// Where a key stands; the start of the mapping when it is absent.
+    pub(crate) fn key_at(&self, key: &str) -> Mark {
+        self.entries.iter().find(|entry| entry.key == key).map_or(self.at, |entry| entry.at)
+    }
+}
+
+// === impl Field ===
+
+impl<'a> Field<'a> {
+    /// A field called by its key.
+    pub(crate) fn named(key: &str, node: &'a Node) -> Field<'a> {
+        Field { label: quote(key), node }
+    }
+
+    /// Where the value stands.
+    pub(crate) fn at(&self) -> Mark {
+        self.node.at
+    }
+
+    /// Notes that the value is not `wanted`.
+    pub(crate) fn wrong(&self, sink: &mut Sink, wanted: &str, hint: Option<&str>) {
+        let what = format!("{} must be {wanted}, not {}", self.label, self.node.describe());
+        match hint {
+            Some(hint) => sink.hint(self.at(), what, hint),
+            None => sink.say(self.at(), what),
+        }
+    }
+
+    /// The words of a scalar of any kind but null.
+    fn words(&self) -> Option<(&'a str, Kind)> {
+        match &self.node.value {
+            Value::Scalar(scalar) if scalar.kind() != Kind::Null => Some((&scalar.text, scalar.kind())),
+            _ => None,
+        }
+    }
+
+    /// A text that is not empty.
+    pub(crate) fn text(&self, sink: &mut Sink) -> Option<&'a str> {
+        match self.words() {
+            Some(("", Kind::Text)) => {
+                sink.say(self.at(), format!("{} must not be empty", self.label));
+                None
+            }
+            Some((text, Kind::Text)) if text.contains('\0') => {
+                sink.say(self.at(), format!("{} must not hold a NUL character", self.label));
+                None
+            }
+            Some((text, Kind::Text)) => Some(text),
+            Some((text, _)) => {
+                self.wrong(sink, "text", Some(&format!("put it in quotes: `\"{text}\"`")));
+                None
+            }
+            None => {
+                self.wrong(sink, "text", None);
+                None
+            }
+        }
+    }
+
+    /// A text that may be empty, where numbers and truth values stand for their words.
+    pub(crate) fn any_text(&self, sink: &mut Sink) -> Option<&'a str> {
+        match self.words() {
+            Some((text, _)) if text.contains('\0') => {
+                sink.say(self.at(), format!("{} must not hold a NUL character", self.label));
+                None
+            }
+            Some((text, _)) => Some(text),
+            None => {
+                let hint = self.node.is_null().then_some("write `\"\"` for an empty text");
+                self.wrong(sink, "text, a number or a truth value", hint);
+                None
+            }
+        }
+    }
+
+    /// A whole number inside a range.
+    pub(crate) fn integer<T>(&self, range: RangeInclusive<T>, sink: &mut Sink) -> Option<T>
+    where
+        T: Copy + PartialOrd + TryFrom<i64> + std::fmt::Display,
+    {
+        let (first, last) = (*range.start(), *range.end());
+        let value = match self.words() {
+            Some((text, Kind::Number)) => text.parse::<i64>(),
+            Some((text, Kind::Text)) if text.parse::<i64>().is_ok() => {
+                self.wrong(sink, "a whole number", Some("remove the quotes"));
+                return None;
+            }
+            _ => {
+                self.wrong(sink, "a whole number", None);
+                return None;
+            }
+        };
+        let whole =
+            value.ok().and_then(|value| T::try_from(value).ok()).filter(|value| range.contains(value));
+        if whole.is_none() {
+            self.wrong(sink, &format!("a whole number from {first} to {last}"), None);
+        }
+        whole
+    }
+
+    /// A duration inside a range.
+    pub(crate) fn duration(&self, range: RangeInclusive<Duration>, sink: &mut Sink) -> Option<Duration> {
+        let accepted = "write a number with a unit, such as `30s`, `1m30s`, `500ms` or `2h`";
+        let text = match self.words() {
+            Some((text, Kind::Text | Kind::Number)) => text,
+            _ => {
+                self.wrong(sink, "a duration", Some(accepted));
+                return None;
+            }
+        };
+        let hint = match parse_duration(text) {
+            Ok(duration) if range.contains(&duration) => return Some(duration),
+            Ok(_) => {
+                let (first, last) = (format_duration(*range.start()), format_duration(*range.end()));
+                let what =
+                    format!("{} must be from {first} to {last}, not {}", self.label, self.node.describe());
+                sink.say(self.at(), what);
+                return None;
+            }
+            Err(DurationError::NoUnit) if text.bytes().all(|byte| byte.is_ascii_digit()) => {
+                format!("add the unit: `{text}s` for seconds, `{text}ms` for thousandths")
+            }
+            Err(DurationError::Unit(unit)) if unit == "d" => {
+                "the largest unit is `h`: a day is `24h`".to_owned()
+            }
+            Err(DurationError::Negative) => "a duration cannot be negative".to_owned(),
+            Err(DurationError::Overflow) => "292 years are the most".to_owned(),
+            Err(_) => accepted.to_owned(),
+        };
+        self.wrong(sink, "a duration", Some(&hint));
+        None
+    }
+
+    /// A Kubernetes quantity.
+    pub(crate) fn quantity(&self, sink: &mut Sink) -> Option<Quantity> {
+        let text = match self.words() {
+            Some((text, Kind::Text | Kind::Number)) => text,
+            _ => {
+                self.wrong(sink, "a quantity", Some("such as `500m`, `1.5` or `512Mi`"));
+                return None;
+            }
+        };
+        let hint = match text.parse::<Quantity>() {
+            Ok(quantity) => return Some(quantity),
+            Err(QuantityError::Suffix(suffix)) => suffix_hint(&suffix),
+            Err(QuantityError::Overflow) => "the largest quantity is 9223372036854775807".to_owned(),
+            Err(_) => "such as `500m`, `1.5` or `512Mi`".to_owned(),
+        };
+        self.wrong(sink, "a quantity", Some(&hint));
+        None
+    }
+
+    /// A quantity above zero in thousandths.
+    pub(crate) fn positive_milli(&self, sink: &mut Sink) -> Option<i64> {
+        let quantity = self.quantity(sink)?;
+        let milli = quantity.checked_milli();
+        if milli.is_none() {
+            self.wrong(sink, "a quantity of at most 9223372036854775", None);
+        }
+        let milli = milli?;
+        if milli <= 0 {
+            self.wrong(sink, "above zero", None);
+            return None;
+        }
+        Some(milli)
+    }
+
+    /// One of a few words.
+    pub(crate) fn choice<T: Copy>(&self, choices: &[(&str, T)], sink: &mut Sink) -> Option<T> {
+        let names = || choices.iter().map(|(name, _)| *name);
+        let text = self.text(sink)?;
+        if let Some((_, value)) = choices.iter().find(|(name, _)| *name == text) {
+            return Some(*value);
+        }
+        let all = listed(&names().collect::<Vec<_>>());
+        let hint = did_you_mean(text, names()).unwrap_or_else(|| format!("it takes {all}"));
+        sink.hint(self.at(), format!("{} cannot be {}", self.label, quote(text)), hint);
+        None
+    }
+
+    /// An IP address with a port.
+    pub(crate) fn socket_addr(&self, sink: &mut Sink) -> Option<SocketAddr> {
+        let text = match self.words() {
+            Some((text, _)) => text,
+            None => {
+                self.wrong(sink, "an address with a port", Some("such as `127.0.0.1:8080`"));
+                return None;
+            }
+        };
+        if let Ok(address) = text.parse() {
+            return Some(address);
+        }
+        let port = text.rsplit(':').next().filter(|port| port.parse::<u16>().is_ok());
+        let hint = match (text.strip_prefix(':'), text.strip_prefix("localhost:"), port) {
+            (Some(_), _, Some(port)) => format!("write `0.0.0.0:{port}` to listen on every address"),
+            (_, Some(_), Some(port)) => format!("write the address instead of the name: `127.0.0.1:{port}`"),
+            (_, _, Some(port)) if text == port => format!("add the address: `127.0.0.1:{port}`"),
+            _ => "such as `127.0.0.1:8080` or `[::1]:8080`; names are not resolved".to_owned(),
+        };
+        self.wrong(sink, "an address with a port", Some(&hint));
+        None
+    }
+
+    /// The items of a list.
+    pub(crate) fn list(&self, hint: &str, sink: &mut Sink) -> Option<Vec<Field<'a>>> {
+        let Value::List(items) = &self.node.value else {
+            self.wrong(sink, "a list", Some(hint));
+            return None;
+        };
+        let label = |index: usize| format!("item {} of {}", index + 1, self.label);
+        Some(items.iter().enumerate().map(|(index, node)| Field { label: label(index), node }).collect())
+    }
+}
+
+/// What to write instead of a suffix that people use and Kubernetes does not know.
+fn suffix_hint(suffix: &str) -> String {
+    let lower = suffix.to_ascii_lowercase();
+    let known = ["Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
+    let meant = known.iter().find(|one| {
+        let one = one.to_ascii_lowercase();
+        lower == one
+            || lower.strip_suffix('b') == Some(&one)
+            || lower.strip_suffix('b') == one.strip_suffix('i')
+    });
+    match (meant, suffix) {
+        (_, "K") => "thousands are `k` and multiples of 1024 are `Ki`".to_owned(),
+        (_, "%") => "write the number alone".to_owned(),
+        (Some(meant), _) => format!("did you mean `{meant}`?"),
+        (None, _) => "the suffixes are n u m k M G T P E and Ki Mi Gi Ti Pi Ei".to_owned(),
+    }
+}
+
+/// "did you mean `x`?" when one of the names is close enough to be a slip of the pen.
+pub(crate) fn did_you_mean<'n>(word: &str, names: impl Iterator<Item = &'n str>) -> Option<String> {
+    // Longer words than any name would only cost time.
+    if word.len() > 64 {
+        return None;
+    }
+    let plain = |text: &str| text.replace(['_', '-', ' '], "").to_ascii_lowercase();
+    let folded = plain(word);
+    let nearest = names
+        .map(|name| (strsim::damerau_levenshtein(&folded, &plain(name)), name))
+        .min_by_key(|(distance, _)| *distance)?;
+    let allowed = (folded.chars().count() / 3).max(1);
+    (nearest.0 <= allowed && nearest.0 < folded.chars().count())
+        .then(|| format!("did you mean `{}`?", nearest.1))
+}
+
+/// "`a`, `b` and `c`".
+pub(crate) fn listed(names: &[&str]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    match quoted.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        _ => quoted.concat(),
+    }
+}

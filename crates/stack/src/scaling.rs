@@ -1,0 +1,139 @@
+//! The `scaling` section: the body of an `autoscaling/v2` HorizontalPodAutoscaler, as one would paste it.
+//!
+//! The limits are those of the Kubernetes validation (HPA reference, section "behavior") and are checked where the
+//! value stands. What is left over is found by [`HpaSpec::problems`], the rules of the scaler itself, so that a stack
+//! file that is accepted here is never refused there.
+
+mod behavior;
+mod metric;
+mod target;
+
+use plimsoll_scale::spec::HpaSpec;
+
+use crate::decode::{At, Field, Fields};
+use crate::diagnostic::{Diagnostics, Mark, Sink};
+use crate::node::{self, Node, Value};
+
+/// Keys of the section. `scaleTargetRef` is accepted and ignored: the service is the target.
+const KNOWN: [&str; 5] = ["scaleTargetRef", "minReplicas", "maxReplicas", "metrics", "behavior"];
+/// Replica counts are 32 signed bits in Kubernetes.
+const MOST: u32 = i32::MAX as u32;
+
+/// The section as far as it could be read.
+pub(crate) struct ScalingDraft {
+    spec: Option<HpaSpec>,
+    /// Where a target is a percentage of a request, and of which resource.
+    utilization: Vec<At<String>>,
+}
+
+/// Reads the body of an HPA on its own. `file_name` only appears in messages.
+///
+/// # Errors
+/// Every mistake with its position, as [`crate::parse`] gives them.
+pub fn parse_hpa(file_name: &str, source: &[u8]) -> Result<HpaSpec, Diagnostics> {
+    if let Some(refusal) = node::too_large(file_name, source.len() as u64) {
+        return Err(refusal);
+    }
+    let mut sink = Sink::default();
+    let spec = node::document(source, &mut sink).and_then(|root| {
+        let field = Field { label: "a scaling spec".to_owned(), node: &root };
+        scaling(&field, &mut sink)?.finish()
+    });
+    sink.finish(file_name, spec)
+}
+
+/// Reads the section.
+pub(crate) fn scaling(field: &Field<'_>, sink: &mut Sink) -> Option<ScalingDraft> {
+    let before = sink.count();
+    let fields = Fields::open(field, &KNOWN, sink)?;
+    let max_replicas = fields
+        .required("maxReplicas", "the most instances, such as `maxReplicas: 4`", sink)
+        .and_then(|field| field.integer(1..=MOST, sink));
+    let min_replicas = fields
+        .optional("minReplicas")
+        .and_then(|field| Some(At { at: field.at(), value: field.integer(0..=MOST, sink)? }));
+    let (metrics, utilization) = match fields.optional("metrics") {
+        Some(field) => metric::metrics(&field, sink),
+        None => (Vec::new(), Vec::new()),
+    };
+    let behavior = fields.optional("behavior").and_then(|field| behavior::behavior(&field, sink));
+    check_bounds(&fields, min_replicas, max_replicas, sink);
+
+    let spec = max_replicas.map(|max_replicas| HpaSpec {
+        min_replicas: min_replicas.map(|min| min.value),
+        max_replicas,
+        metrics,
+        behavior,
+    });
+    // An incomplete spec would break rules that the file does not break.
+    if let Some(spec) = spec.as_ref().filter(|_| sink.count() == before) {
+        for problem in spec.problems() {
+            let what = format!("`{}` {}", problem.path, problem.message);
+            sink.say(locate(field.node, &problem.path), what);
+        }
+    }
+    // Without metrics Kubernetes scales on CPU utilisation.
+    let by_default = fields.optional("metrics").is_none_or(|field| is_empty_list(field.node));
+    let implied = by_default.then(|| At { at: fields.at, value: "cpu".to_owned() });
+    Some(ScalingDraft { spec, utilization: utilization.into_iter().chain(implied).collect() })
+}
+
+fn check_bounds(fields: &Fields<'_>, min: Option<At<u32>>, max: Option<u32>, sink: &mut Sink) {
+    let Some(min) = min else { return };
+    if let Some(max) = max.filter(|max| min.value > *max) {
+        let what = format!("`minReplicas` {} is above `maxReplicas` {max}", min.value);
+        sink.hint(min.at, what, "swap them, or raise `maxReplicas`");
+    }
+    let measurable = fields.optional("metrics").is_some_and(|field| match &field.node.value {
+        Value::List(metrics) => metrics.iter().any(metric::is_measurable_at_zero),
+        _ => false,
+    });
+    if min.value == 0 && !measurable {
+        let what = "`minReplicas: 0` needs a metric of type Object or External";
+        sink.hint(min.at, what, "with no instance left, nothing else says when to start one");
+    }
+}
+
+fn is_empty_list(node: &Node) -> bool {
+    matches!(&node.value, Value::List(items) if items.is_empty())
+}
+
+/// The place of a field such as `metrics[0].resource.target`, or of the nearest part of it that is there.
+fn locate(root: &Node, path: &str) -> Mark {
+    let mut node = root;
+    for part in path.split(['.', '[']) {
+        let next = match (part.strip_suffix(']'), &node.value) {
+            (Some(index), Value::List(items)) => index.parse::<usize>().ok().and_then(|i| items.get(i)),
+            _ => node.get(part),
+        };
+        match next {
+            Some(next) => node = next,
+            None => break,
+        }
+    }
+    node.at
+}
+
+// === impl ScalingDraft ===
+
+impl ScalingDraft {
+    /// Notes percentages of a request that `resources` does not state.
+    pub(crate) fn check_requests(&self, resources: Option<&Node>, sink: &mut Sink) {
+        for At { at, value: resource } in &self.utilization {
+            let stated = resources.and_then(|node| node.get(resource)).is_some_and(|node| !node.is_null());
+            if !stated {
+                let example = if resource == "cpu" { "cpu: 500m" } else { "memory: 512Mi" };
+                let what =
+                    format!("a utilisation of {resource} needs `resources.{resource}`, its hundred per cent");
+                let hint =
+                    format!("add `resources: {{ {example} }}` to the service, or use an AverageValue target");
+                sink.hint(*at, what, hint);
+            }
+        }
+    }
+
+    /// The spec, when nothing was missing.
+    pub(crate) fn finish(self) -> Option<HpaSpec> {
+        self.spec
+    }
+}
