@@ -5,6 +5,7 @@ use sqlx::{Sqlite, SqliteConnection, Transaction};
 use tokio::sync::watch;
 
 use crate::JobsError;
+use crate::sqlite::Bell;
 
 /// A borrowed connection to the queue's database, of whichever kind.
 ///
@@ -30,6 +31,7 @@ pub struct Tx {
     inner: Inner,
     wakes: bool,
     committed: watch::Sender<u64>,
+    bell: Option<Bell>,
 }
 
 #[derive(Debug)]
@@ -40,8 +42,8 @@ pub(crate) enum Inner {
 // === impl Tx ===
 
 impl Tx {
-    pub(crate) fn new(inner: Inner, committed: watch::Sender<u64>) -> Self {
-        Self { inner, wakes: false, committed }
+    pub(crate) fn new(inner: Inner, committed: watch::Sender<u64>, bell: Option<Bell>) -> Self {
+        Self { inner, wakes: false, committed, bell }
     }
 
     /// The connection, for the application's own statements.
@@ -54,7 +56,7 @@ impl Tx {
         }
     }
 
-    /// Makes it durable, then wakes the workers of this process.
+    /// Makes it durable, then wakes the workers, of other processes too.
     ///
     /// # Errors
     /// When the database fails; then nothing of the transaction has happened, or, if the connection broke during
@@ -65,6 +67,9 @@ impl Tx {
         }
         if self.wakes {
             self.committed.send_modify(|n| *n = n.wrapping_add(1));
+            if let Some(bell) = &self.bell {
+                bell.ring();
+            }
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! The handle that applications and workers hold.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use rand::rngs::StdRng;
@@ -13,7 +13,7 @@ use crate::conn::{Conn, Inner, Kind, Tx};
 use crate::driver::{Claim, Driver as _, Next};
 use crate::job::{Claimed, Enqueued, FailureClass, MAX_MESSAGE_BYTES, NewJob, Outcome, Token, check_name};
 use crate::migrate::{self, Migration};
-use crate::sqlite::{self, SqliteDriver};
+use crate::sqlite::{self, Listening, SqliteDriver};
 use crate::{Backoff, JobsError, QueueStats};
 
 /// How to open a queue.
@@ -44,6 +44,7 @@ struct Shared {
     backoff: Backoff,
     rng: Mutex<StdRng>,
     committed: watch::Sender<u64>,
+    listening: OnceLock<Option<Listening>>,
 }
 
 // === impl JobsOptions ===
@@ -78,6 +79,7 @@ impl Jobs {
             backoff: options.backoff,
             rng: Mutex::new(rng),
             committed: watch::Sender::new(0),
+            listening: OnceLock::new(),
         };
         Ok(Self { driver, shared: Arc::new(shared) })
     }
@@ -92,7 +94,7 @@ impl Jobs {
             let why = "the name belongs to the queue itself: use the application's".to_owned();
             return Err(JobsError::Schema { component: component.to_owned(), why });
         }
-        migrate::sqlite(&self.driver.writer, component, steps).await
+        migrate::sqlite(&self.driver, component, steps).await
     }
 
     /// The pool for the application's reads. Write through [`Jobs::begin`] instead, which queues writers up fairly.
@@ -109,7 +111,7 @@ impl Jobs {
     /// [`JobsError::Busy`] when the write lock was not free within [`JobsOptions::busy_timeout`].
     pub async fn begin(&self) -> Result<Tx, JobsError> {
         let tx = self.driver.begin().await?;
-        Ok(Tx::new(Inner::Sqlite(tx), self.shared.committed.clone()))
+        Ok(Tx::new(Inner::Sqlite(tx), self.shared.committed.clone(), self.driver.bell.clone()))
     }
 
     /// The queue's clock.
@@ -311,8 +313,10 @@ impl Jobs {
         self.driver.stats(queue, self.now_ms()).await
     }
 
-    /// Tells when a [`Tx`] of this process has committed.
+    /// Tells when a [`Tx`] of this process, or, where the kernel can tell, of any, has committed new work.
     pub(crate) fn committed(&self) -> watch::Receiver<u64> {
+        let bell = self.driver.bell.as_ref();
+        self.shared.listening.get_or_init(|| bell?.listen(self.shared.committed.clone()));
         self.shared.committed.subscribe()
     }
 

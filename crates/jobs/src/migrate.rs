@@ -4,9 +4,10 @@
 //! the work and the others find it done. A step that was applied must never change: its text is remembered by hash.
 
 use sha2::{Digest, Sha256};
-use sqlx::{Row, SqliteConnection, SqlitePool};
+use sqlx::{Row, SqliteConnection};
 
 use crate::JobsError;
+use crate::sqlite::SqliteDriver;
 
 /// One step of a component's schema. Steps are numbered 1, 2, 3, … without gaps.
 #[derive(Debug, Clone, Copy)]
@@ -20,8 +21,12 @@ pub struct Migration {
 }
 
 /// Brings the tables of `component` up to the last of `steps`.
-pub(crate) async fn sqlite(pool: &SqlitePool, component: &str, steps: &[Migration]) -> Result<(), JobsError> {
-    let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
+pub(crate) async fn sqlite(
+    driver: &SqliteDriver,
+    component: &str,
+    steps: &[Migration],
+) -> Result<(), JobsError> {
+    let mut tx = driver.begin().await?;
     sqlx::query(include_str!("sqlite/sql/schema_table.sql")).execute(&mut *tx).await?;
     let applied = applied(&mut tx, component).await?;
     for step in pending(component, steps, &applied)? {

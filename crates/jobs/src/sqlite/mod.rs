@@ -1,13 +1,17 @@
 //! The queue in a SQLite file: WAL, synchronous FULL, one writer at a time.
 
+mod bell;
 mod open;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, Sqlite, SqliteConnection, SqlitePool, Transaction};
+use tokio::time::Instant;
 
+pub(crate) use bell::{Bell, Listening};
 pub(crate) use open::open;
 
 use crate::clock::{Millis, millis};
@@ -20,12 +24,18 @@ type Result<T> = std::result::Result<T, JobsError>;
 /// Jobs per INSERT: bounds the text that is built at once.
 const INSERT_CHUNK: usize = 1000;
 
+/// Upper end of the wait between two tries for the write lock that another process holds.
+const LOCK_WAIT: Duration = Duration::from_millis(8);
+
 /// One writing connection, so that writers of this process queue up fairly in the pool instead of polling the
 /// file's lock, and several reading ones, which WAL lets run beside it.
 #[derive(Debug, Clone)]
 pub(crate) struct SqliteDriver {
     pub(crate) writer: SqlitePool,
     pub(crate) reader: SqlitePool,
+    /// None for a database in memory, which no other process shares.
+    pub(crate) bell: Option<Bell>,
+    pub(crate) busy_timeout: Duration,
 }
 
 // === impl SqliteDriver ===
@@ -34,7 +44,19 @@ impl SqliteDriver {
     pub(crate) async fn begin(&self) -> Result<Transaction<'static, Sqlite>> {
         // IMMEDIATE: a transaction that starts by reading and writes later could find that its snapshot is
         // stale and fail at once, whatever the busy timeout.
-        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+        //
+        // The wait for writers of other processes is ours, not SQLite's: its waits grow to 100 ms and are the
+        // same in every process, so one that commits often would lock the others out for long.
+        let deadline = Instant::now() + self.busy_timeout;
+        loop {
+            match self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(JobsError::from) {
+                Err(e @ JobsError::Busy(_)) if Instant::now() >= deadline => return Err(e),
+                Err(JobsError::Busy(_)) => {
+                    tokio::time::sleep(LOCK_WAIT.mul_f64(rand::random::<f64>())).await;
+                }
+                other => return other,
+            }
+        }
     }
 
     async fn insert_chunk(

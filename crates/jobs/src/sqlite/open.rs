@@ -5,16 +5,17 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use tokio::time::Instant;
 
-use super::SqliteDriver;
+use super::{Bell, SqliteDriver};
 use crate::migrate::{self, Migration};
 use crate::{JobsError, JobsOptions};
 
 const MIGRATIONS: &[Migration] =
     &[Migration { version: 1, name: "queue", sql: include_str!("migrations/0001_queue.sql") }];
 
-/// How often the switch to WAL, which does not honour the busy timeout, is tried while other processes start too.
-const OPEN_ATTEMPTS: u32 = 50;
+/// How long SQLite itself waits for another process's write lock; [`SqliteDriver::begin`] does the rest.
+const WRITER_SPIN: Duration = Duration::from_millis(3);
 
 /// Where the database is.
 enum Place {
@@ -41,7 +42,12 @@ pub(crate) async fn open(url: &str, options: &JobsOptions) -> Result<SqliteDrive
                 .acquire_timeout(options.busy_timeout)
                 .connect_with(connect.in_memory(true).filename(":memory:"))
                 .await?;
-            SqliteDriver { writer: pool.clone(), reader: pool }
+            SqliteDriver {
+                writer: pool.clone(),
+                reader: pool,
+                bell: None,
+                busy_timeout: options.busy_timeout,
+            }
         }
         Place::File(path) => {
             create_private(path)?;
@@ -56,22 +62,29 @@ pub(crate) async fn open(url: &str, options: &JobsOptions) -> Result<SqliteDrive
                     .max_lifetime(None)
                     .acquire_timeout(options.busy_timeout)
             };
-            let mut attempt = 0;
+            // The switch to WAL does not honour any busy timeout while other processes start too.
+            let deadline = Instant::now() + options.busy_timeout;
             let writer = loop {
-                match pool(1).connect_with(connect.clone()).await.map_err(JobsError::from) {
+                match pool(1)
+                    .connect_with(connect.clone().busy_timeout(WRITER_SPIN))
+                    .await
+                    .map_err(JobsError::from)
+                {
                     Ok(writer) => break writer,
-                    Err(e) if e.is_transient() && attempt < OPEN_ATTEMPTS => {
-                        attempt += 1;
+                    Err(e) if e.is_transient() && Instant::now() < deadline => {
                         tokio::time::sleep(Duration::from_millis(rand::random_range(1..40))).await;
                     }
                     Err(e) => return Err(e),
                 }
             };
             let reader = pool(options.readers.max(1)).min_connections(1).connect_with(connect).await?;
-            SqliteDriver { writer, reader }
+            let bell = Bell::beside(path)
+                .inspect_err(|e| tracing::info!(error = %e, "no doorbell, workers will poll"))
+                .ok();
+            SqliteDriver { writer, reader, bell, busy_timeout: options.busy_timeout }
         }
     };
-    migrate::sqlite(&driver.writer, "jobs", MIGRATIONS).await?;
+    migrate::sqlite(&driver, "jobs", MIGRATIONS).await?;
     Ok(driver)
 }
 
