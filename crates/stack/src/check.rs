@@ -23,10 +23,10 @@ pub(crate) fn routes(routes: &[RouteDraft], services: &[&str], sink: &mut Sink) 
             });
             sink.hint(*at, format!("route to {}, which is not a service of this stack", quote(value)), hint);
         }
-        let Some(path) = &route.path else { continue };
-        let key = (route.host.as_deref(), path.value.as_str());
+        let (Some(path), Some(host)) = (&route.path, &route.host) else { continue };
+        let key = (host.as_deref(), path.value.as_str());
         if let Some(first) = seen.get(&key) {
-            let host = match &route.host {
+            let host = match host {
                 Some(host) => format!(" of host {}", quote(host)),
                 None => String::new(),
             };

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::decode::{At, Field, Fields};
-use crate::diagnostic::{Sink, quote};
+use crate::diagnostic::Sink;
 use crate::names::is_env_name;
 use crate::types::{Admin, Control, defaults};
 
@@ -30,10 +30,10 @@ pub(crate) fn admin(field: &Field<'_>, sink: &mut Sink) -> Option<AdminDraft> {
         .optional("listen")
         .and_then(|field| Some(At { at: field.at(), value: field.socket_addr(sink)? }));
     let token_env = fields.optional("token_env").and_then(|field| {
-        let name = field.text(sink)?;
+        // Never repeated in the message: it may be the token itself.
+        let name = field.any_text(sink).unwrap_or_default();
         if !is_env_name(name) {
-            let what =
-                format!("`token_env` must be the name of an environment variable, not {}", quote(name));
+            let what = "`token_env` must be the name of an environment variable";
             sink.hint(field.at(), what, "such as `PLIMSOLL_ADMIN_TOKEN`; the token itself never stands here");
             return None;
         }

@@ -131,7 +131,11 @@ impl<'a> Field<'a> {
             }
             Some((text, Kind::Text)) => Some(text),
             Some((text, _)) => {
-                self.wrong(sink, "text", Some(&format!("put it in quotes: `\"{text}\"`")));
+                self.wrong(
+                    sink,
+                    "text",
+                    Some(&format!("put it in quotes: {}", quote(&format!("\"{text}\"")))),
+                );
                 None
             }
             None => {
@@ -169,6 +173,10 @@ impl<'a> Field<'a> {
                 self.wrong(sink, "a whole number", Some("remove the quotes"));
                 return None;
             }
+            Some((text, _)) if text.ends_with('%') => {
+                self.wrong(sink, "a whole number", Some("leave out the `%`"));
+                return None;
+            }
             _ => {
                 self.wrong(sink, "a whole number", None);
                 return None;
@@ -201,7 +209,9 @@ impl<'a> Field<'a> {
                 sink.say(self.at(), what);
                 return None;
             }
-            Err(DurationError::NoUnit) if text.bytes().all(|byte| byte.is_ascii_digit()) => {
+            Err(DurationError::NoUnit)
+                if text.len() < 20 && text.bytes().all(|byte| byte.is_ascii_digit()) =>
+            {
                 format!("add the unit: `{text}s` for seconds, `{text}ms` for thousandths")
             }
             Err(DurationError::Unit(unit)) if unit == "d" => {
@@ -315,7 +325,7 @@ fn suffix_hint(suffix: &str) -> String {
 }
 
 /// "did you mean `x`?" when one of the names is close enough to be a slip of the pen.
-pub(crate) fn did_you_mean<'n>(word: &str, names: impl Iterator<Item = &'n str>) -> Option<String> {
+pub(crate) fn did_you_mean<'n>(word: &str, names: impl Iterator<Item = &'n str> + Clone) -> Option<String> {
     // Longer words than any name would only cost time.
     if word.len() > 64 {
         return None;
@@ -323,16 +333,20 @@ pub(crate) fn did_you_mean<'n>(word: &str, names: impl Iterator<Item = &'n str>)
     let plain = |text: &str| text.replace(['_', '-', ' '], "").to_ascii_lowercase();
     let folded = plain(word);
     let nearest = names
+        .clone()
         .map(|name| (strsim::damerau_levenshtein(&folded, &plain(name)), name))
         .min_by_key(|(distance, _)| *distance)?;
     let allowed = (folded.chars().count() / 3).max(1);
-    (nearest.0 <= allowed && nearest.0 < folded.chars().count())
-        .then(|| format!("did you mean `{}`?", nearest.1))
+    let close = nearest.0 <= allowed && nearest.0 < folded.chars().count();
+    // `environment` is far from `env` by letters and close by meaning.
+    let longer = || names.clone().find(|name| name.len() >= 3 && folded.starts_with(&plain(name)));
+    let meant = if close { Some(nearest.1) } else { longer() };
+    meant.map(|name| format!("did you mean {}?", quote(name)))
 }
 
 /// "`a`, `b` and `c`".
 pub(crate) fn listed(names: &[&str]) -> String {
-    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    let quoted: Vec<String> = names.iter().map(|name| quote(name)).collect();
     match quoted.split_last() {
         Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
         _ => quoted.concat(),

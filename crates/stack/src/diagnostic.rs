@@ -146,7 +146,8 @@ impl Sink {
     }
 }
 
-/// A text from the file, fit to stand in a message: in backticks, on one line, without control characters, cut.
+/// A text from the file, fit to stand in a message: in backticks, on one line, cut, and without characters that
+/// would command a terminal or turn the direction of writing.
 pub(crate) fn quote(text: &str) -> String {
     const SHOWN: usize = 40;
     let mut shown = String::from("`");
@@ -155,7 +156,9 @@ pub(crate) fn quote(text: &str) -> String {
             shown.push('…');
             break;
         }
-        if char.is_control() { shown.extend(char.escape_default()) } else { shown.push(char) }
+        let invisible =
+            matches!(char, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if char.is_control() || invisible { shown.extend(char.escape_default()) } else { shown.push(char) }
     }
     shown.push('`');
     shown

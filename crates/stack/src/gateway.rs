@@ -21,7 +21,8 @@ pub(crate) struct GatewayDraft {
 /// A route as far as it could be read.
 pub(crate) struct RouteDraft {
     pub(crate) at: Mark,
-    pub(crate) host: Option<String>,
+    /// The outer `None` is a host that could not be read, the inner one every host.
+    pub(crate) host: Option<Option<String>>,
     pub(crate) path: Option<At<String>>,
     pub(crate) service: Option<At<String>>,
     timeout: Option<std::time::Duration>,
@@ -121,7 +122,10 @@ fn route(field: &Field<'_>, sink: &mut Sink) -> Option<RouteDraft> {
         .and_then(|field| Some(At { at: field.at(), value: field.text(sink)?.to_owned() }));
     Some(RouteDraft {
         at: field.at(),
-        host: fields.optional("host").and_then(|field| host(&field, sink)),
+        host: match fields.optional("host") {
+            Some(field) => host(&field, sink).map(Some),
+            None => Some(None),
+        },
         path,
         service,
         timeout: fields.optional("timeout").and_then(|field| field.duration(SOME_TIME, sink)),
@@ -171,7 +175,7 @@ impl GatewayDraft {
 impl RouteDraft {
     fn finish(self) -> Option<Route> {
         Some(Route {
-            host: self.host,
+            host: self.host?,
             path: self.path?.value,
             service: self.service?.value,
             timeout: self.timeout,

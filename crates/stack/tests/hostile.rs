@@ -150,6 +150,8 @@ proptest! {
             Err(diagnostics) => {
                 let places: Vec<_> = diagnostics.iter().map(|one| one.at).collect();
                 prop_assert!(places.is_sorted() && !places.is_empty());
+                let report = diagnostics.to_string();
+                prop_assert!(report.lines().all(|line| line.len() < 2000 && !line.contains(char::is_control)));
             }
         }
     }
