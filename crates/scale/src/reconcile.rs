@@ -42,7 +42,7 @@ pub fn reconcile(
     let Some(scale) = observed.scale else {
         state.conditions.able_to_scale(false, Reason::FailedGetScale, now);
         explanation.path = Path::NoScale;
-        let last = state.desired.unwrap_or(0);
+        let last = state.desired.unwrap_or(spec.min());
         return decision(state, last, last, Some("the current scale could not be read".into()), explanation);
     };
     let current = scale.spec_replicas;

@@ -86,7 +86,11 @@ fn measured(decision: &Decision) -> String {
             Reason::TooFewReplicas => write!(text, "; raised to minReplicas {min_replicas}"),
             _ => match limited.policy {
                 Some(policy) => {
-                    let unit = if policy.kind == PolicyKind::Percent { " %" } else { " instances" };
+                    let unit = match policy.kind {
+                        PolicyKind::Percent => " %",
+                        PolicyKind::Pods if policy.value == 1 => " instance",
+                        PolicyKind::Pods => " instances",
+                    };
                     let (value, period_s) = (policy.value, policy.period_s);
                     write!(text, "; limited to {allowed} by {value}{unit} per {period_s} s")
                 }

@@ -71,7 +71,9 @@ fn check_metric(metric: &MetricSpec, path: &str, found: &mut Problems) {
         &format!("{path}.{section}.target.type"),
         format_args!("is not possible for a metric of type {}", metric.kind()),
     );
-    found.unless(!metric.name().is_empty(), &format!("{path}.{section}.metric.name"), "must not be empty");
+    let is_resource = matches!(metric, MetricSpec::Resource { .. } | MetricSpec::ContainerResource { .. });
+    let name = if is_resource { "name" } else { "metric.name" };
+    found.unless(!metric.name().is_empty(), &format!("{path}.{section}.{name}"), "must not be empty");
     if let MetricSpec::ContainerResource { container, .. } = metric {
         found.unless(
             !container.is_empty(),
