@@ -24,7 +24,8 @@ pub(crate) fn routes(routes: &[RouteDraft], services: &[&str], sink: &mut Sink) 
             sink.hint(*at, format!("route to {}, which is not a service of this stack", quote(value)), hint);
         }
         let (Some(path), Some(host)) = (&route.path, &route.host) else { continue };
-        let key = (host.as_deref(), path.value.as_str());
+        // `/v1/` and `/v1` take the same requests.
+        let key = (host.as_deref(), path.value.trim_end_matches('/'));
         if let Some(first) = seen.get(&key) {
             let host = match host {
                 Some(host) => format!(" of host {}", quote(host)),

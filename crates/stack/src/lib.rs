@@ -3,7 +3,7 @@
 //! [`parse`] takes the bytes of a file and gives either a [`Stack`] that is fit to run or [`Diagnostics`] that
 //! lists *all* mistakes by position. Reading has three steps, each in its own files:
 //!
-//! 1. `node` turns bytes into a tree of values with positions, inside fixed budgets of bytes, nodes and depth, so
+//! 1. `load` turns bytes into a tree (`node`) of values with positions, inside fixed budgets of bytes, nodes and depth, so
 //!    that an anchor bomb, a hundred-megabyte file or an executable is refused in milliseconds;
 //! 2. `gateway`, `service`, `scaling` and `control` turn parts of the tree into the types of `types`, each
 //!    reporting what is wrong and going on;
@@ -17,6 +17,7 @@ mod control;
 mod decode;
 mod diagnostic;
 mod gateway;
+mod load;
 mod names;
 mod network;
 mod node;
@@ -26,8 +27,8 @@ mod stack;
 mod types;
 
 pub use diagnostic::{Diagnostic, Diagnostics, MAX_DIAGNOSTICS, Mark};
+pub use load::{MAX_DEPTH, MAX_FILE_BYTES, MAX_NODES, MAX_TEXT_BYTES, too_large};
 pub use network::IpNetwork;
-pub use node::{MAX_DEPTH, MAX_FILE_BYTES, MAX_NODES, MAX_TEXT_BYTES, too_large};
 pub use scaling::parse_hpa;
 pub use stack::parse;
 pub use types::{Admin, Control, Gateway, Health, Resources, Route, Service, Stack, Timeouts, defaults};

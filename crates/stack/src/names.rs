@@ -76,6 +76,13 @@ pub(crate) fn url_path(field: &Field<'_>, sink: &mut Sink) -> Option<String> {
         sink.say(field.at(), what);
         return None;
     }
+    let mut segments = text.trim_end_matches('/').split('/').skip(1);
+    if text.starts_with("//") || segments.any(|segment| matches!(segment, "" | "." | "..")) {
+        let what =
+            format!("{} must not hold empty, `.` or `..` segments, as {} does", field.label, quote(text));
+        sink.hint(field.at(), what, "write the plain path, such as `/api/v1`");
+        return None;
+    }
     Some(text.to_owned())
 }
 

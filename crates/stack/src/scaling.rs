@@ -12,7 +12,8 @@ use plimsoll_scale::spec::HpaSpec;
 
 use crate::decode::{At, Field, Fields};
 use crate::diagnostic::{Diagnostics, Mark, Sink};
-use crate::node::{self, Node, Value};
+use crate::load;
+use crate::node::{Node, Value};
 
 /// Keys of the section. `scaleTargetRef` is accepted and ignored: the service is the target.
 const KNOWN: [&str; 5] = ["scaleTargetRef", "minReplicas", "maxReplicas", "metrics", "behavior"];
@@ -31,11 +32,11 @@ pub(crate) struct ScalingDraft {
 /// # Errors
 /// Every mistake with its position, as [`crate::parse`] gives them.
 pub fn parse_hpa(file_name: &str, source: &[u8]) -> Result<HpaSpec, Diagnostics> {
-    if let Some(refusal) = node::too_large(file_name, source.len() as u64) {
+    if let Some(refusal) = load::too_large(file_name, source.len() as u64) {
         return Err(refusal);
     }
     let mut sink = Sink::default();
-    let spec = node::document(source, &mut sink).and_then(|root| {
+    let spec = load::document(source, &mut sink).and_then(|root| {
         let field = Field { label: "a scaling spec".to_owned(), node: &root };
         scaling(&field, &mut sink)?.finish()
     });

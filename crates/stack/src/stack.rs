@@ -7,21 +7,22 @@ use crate::control::{admin, control};
 use crate::decode::{Field, Fields};
 use crate::diagnostic::{Diagnostics, Sink};
 use crate::gateway::{GatewayDraft, gateway};
+use crate::load;
 use crate::names::{MAX_SERVICE_NAME, check_label, file_path, stack_name};
-use crate::node::{self, Node};
+use crate::node::Node;
 use crate::service::service;
 use crate::types::{Service, Stack};
 
 /// Reads a stack file. `file_name` only appears in messages.
 ///
 /// # Errors
-/// Every mistake of the file with its position, sorted; a file over [`node::MAX_FILE_BYTES`] is refused unread.
+/// Every mistake of the file with its position, sorted; a file over [`crate::MAX_FILE_BYTES`] is refused unread.
 pub fn parse(file_name: &str, source: &[u8]) -> Result<Stack, Diagnostics> {
-    if let Some(refusal) = node::too_large(file_name, source.len() as u64) {
+    if let Some(refusal) = load::too_large(file_name, source.len() as u64) {
         return Err(refusal);
     }
     let mut sink = Sink::default();
-    let stack = node::document(source, &mut sink).and_then(|root| stack(&root, &mut sink));
+    let stack = load::document(source, &mut sink).and_then(|root| stack(&root, &mut sink));
     sink.finish(file_name, stack)
 }
 

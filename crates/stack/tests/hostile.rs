@@ -22,7 +22,7 @@ fn hundred_megabytes_are_refused_unread() {
     let source = vec![b'a'; 100 << 20];
     assert_eq!(
         refused(&source),
-        "f:1:1: file has 104857600 bytes and at most 1048576 are read. hint: is this the right file?"
+        "f:1:1: file is larger than 1 MiB, and no stack file is. hint: is this the right file?"
     );
 }
 
