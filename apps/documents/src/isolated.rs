@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 
 use crate::{ExtractError, Extracted, Kind, Limits, extract};
@@ -105,17 +105,13 @@ async fn converse(
         drop(stdin);
     };
     let max_answer_bytes = (limits.max_text_bytes as u64).saturating_mul(ANSWER_BYTES_PER_TEXT_BYTE) + 65_536;
-    let (mut answer, mut complaint) = (Vec::new(), Vec::new());
-    let mut bounded_stdout = stdout.take(max_answer_bytes);
-    let mut bounded_stderr = stderr.take(MAX_STDERR_BYTES);
-    let ((), read, _) = tokio::join!(
-        send,
-        bounded_stdout.read_to_end(&mut answer),
-        bounded_stderr.read_to_end(&mut complaint)
-    );
-    read.map_err(|error| ExtractError::isolation(format!("could not read from the child: {error}")))?;
-    // Closed before waiting, so that a child with more to say ends on a broken pipe instead of blocking for ever.
-    drop((bounded_stdout, bounded_stderr));
+    // Each pipe is closed as soon as its share is read: a child with more to say ends on a broken pipe, instead of
+    // blocking on a full one for ever.
+    let ((), answer, complaint) =
+        tokio::join!(send, read_bounded(stdout, max_answer_bytes), read_bounded(stderr, MAX_STDERR_BYTES));
+    let answer =
+        answer.map_err(|error| ExtractError::isolation(format!("could not read from the child: {error}")))?;
+    let complaint = complaint.unwrap_or_default();
     let status =
         child.wait().await.map_err(|error| ExtractError::isolation(format!("lost the child: {error}")))?;
     if status.success()
@@ -127,6 +123,12 @@ async fn converse(
         };
     }
     Err(explain_death(status, &complaint, limits))
+}
+
+async fn read_bounded(pipe: impl AsyncRead + Unpin, limit: u64) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    pipe.take(limit).read_to_end(&mut bytes).await?;
+    Ok(bytes)
 }
 
 /// What a child that ended without an answer died of.

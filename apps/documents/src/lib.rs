@@ -50,6 +50,9 @@ pub fn extract_until(
     if bytes.len() > limits.max_input_bytes {
         return Err(ExtractError::TooLarge { what: "file".into(), limit: limits.max_input_bytes as u64 });
     }
+    if bytes.is_empty() {
+        return Err(ExtractError::Empty);
+    }
     let watch = Watch::new(limits, expired);
     let (text, pages) = match kind {
         Kind::Pdf => pdf::extract(bytes, &watch)?,

@@ -18,7 +18,7 @@ pub(crate) fn extract(bytes: &[u8], watch: &Watch<'_>) -> Result<(String, u32), 
 
 /// A byte order mark decides; without one, UTF-8 when the bytes are valid UTF-8, else Windows-1252, in which every
 /// byte means something.
-fn decode(bytes: &[u8]) -> Result<String, ExtractError> {
+pub(crate) fn decode(bytes: &[u8]) -> Result<String, ExtractError> {
     match bytes {
         [0xEF, 0xBB, 0xBF, rest @ ..] => Ok(String::from_utf8_lossy(rest).into_owned()),
         [0xFF, 0xFE, rest @ ..] => utf16(rest, u16::from_le_bytes),
