@@ -1,0 +1,178 @@
+//! `POST /v1/evaluate`.
+
+use app_kit::extract::Json;
+use app_kit::request_id::{RequestId, TraceParent};
+use app_kit::{ApiError, Code};
+use axum::Extension;
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use http::StatusCode;
+use http::header::{HeaderMap, HeaderValue, LOCATION};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
+use utoipa::ToSchema;
+
+use super::Shared;
+use super::auth::{Client, Owner};
+use super::errors::{Common, Guarded, IDEMPOTENCY_KEY_REUSED, Limited, UPLOAD_NOT_FOUND, WithBody};
+use crate::store::{Accepted, NewEvaluation, Trace, WorkStatus};
+
+/// Longest idempotency key, characters.
+const MAX_KEY_CHARS: usize = 255;
+
+/// What is to be evaluated against what.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EvaluateRequest {
+    /// Id of the CV, from an upload.
+    #[schema(min_length = 1, max_length = 64)]
+    cv_id: String,
+    /// Id of the project report, from an upload.
+    #[schema(min_length = 1, max_length = 64)]
+    project_id: String,
+    /// The job to match the CV with; without it the shipped one.
+    #[schema(max_length = 5000)]
+    job_description: Option<String>,
+    /// The task the project was to solve; without it the shipped one.
+    #[schema(max_length = 5000)]
+    study_case_brief: Option<String>,
+    /// What good answers look like; without it the shipped one.
+    #[schema(max_length = 10000)]
+    scoring_rubric: Option<String>,
+}
+
+/// An evaluation that was taken on.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Evaluation {
+    /// Its id: poll `/v1/result/{id}`.
+    id: String,
+    /// Where it stands now.
+    status: WorkStatus,
+}
+
+/// Ask for an evaluation
+///
+/// Answers 202 as soon as the evaluation and its job are durable; the work is done later, which is what 202 means
+/// (earlier versions answered 200). With an `Idempotency-Key`, repeating the request answers 200 with the same
+/// evaluation in its true present state, so a client may safely repeat a request whose answer it lost; the same key
+/// with another body is refused with 422. Keys belong to their owner and never end.
+#[utoipa::path(
+    post,
+    path = "/v1/evaluate",
+    tag = "evaluations",
+    operation_id = "evaluate",
+    params(("Idempotency-Key" = Option<String>, Header, description = "The client's name for this request, 1 to 255 visible ASCII characters", min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
+    request_body = EvaluateRequest,
+    responses(
+        (status = 202, description = "Taken on; poll the address in `Location`", body = Evaluation, headers(("Location" = String, description = "Where the result will be"))),
+        (status = 200, description = "Taken on before under the same key; this is its present state", body = Evaluation, headers(("Location" = String, description = "Where the result is or will be"))),
+        (status = 422, description = "An upload id is unknown (`UPLOAD_NOT_FOUND`), or the key was used before with another body (`IDEMPOTENCY_KEY_REUSED`)", body = app_kit::error::ErrorBody),
+        WithBody, Guarded, Limited, Common,
+    ),
+    security(("api_key" = []), ("bearer" = []), ()),
+)]
+pub(super) async fn evaluate(
+    State(app): State<Shared>,
+    Client(client): Client,
+    owner: Owner,
+    Extension(request_id): Extension<RequestId>,
+    Extension(trace): Extension<TraceParent>,
+    headers: HeaderMap,
+    Json(body): Json<EvaluateRequest>,
+) -> Result<Response, ApiError> {
+    app.limit_address(client)?;
+    app.limit_owner(&owner)?;
+    check(&body)?;
+    let idempotency_key = idempotency_key(&headers)?;
+    let max_wait_ms =
+        app.settings.job_max_wait.map(|wait| i64::try_from(wait.as_millis()).unwrap_or(i64::MAX / 4));
+    let new = NewEvaluation {
+        owner: owner.as_str().to_owned(),
+        body_sha256: digest(&body)?,
+        cv_id: body.cv_id,
+        project_id: body.project_id,
+        job_description: body.job_description,
+        study_case_brief: body.study_case_brief,
+        scoring_rubric: body.scoring_rubric,
+        idempotency_key,
+        trace: Trace {
+            request_id: Some(request_id.as_str().to_owned()),
+            traceparent: Some(trace.to_string()),
+        },
+        max_attempts: app.settings.job_max_attempts,
+        max_wait_ms,
+    };
+    match app.store.accept(new).await? {
+        Accepted::New(id) => {
+            app.metrics.enqueued();
+            Ok(answer(StatusCode::ACCEPTED, id, WorkStatus::Queued))
+        }
+        Accepted::Repeated(id, status) => Ok(answer(StatusCode::OK, id, status)),
+        Accepted::KeyReused => Err(ApiError::new(
+            IDEMPOTENCY_KEY_REUSED,
+            "this Idempotency-Key was used before with another body; use a new key",
+        )),
+        Accepted::UnknownUpload(field) => {
+            let mut details = Map::new();
+            details.insert(field.to_owned(), Value::from("unknown"));
+            Err(ApiError::new(UPLOAD_NOT_FOUND, format!("{field} names no upload of yours of that kind"))
+                .details(Value::Object(details)))
+        }
+    }
+}
+
+/// Every broken rule at once, field by field.
+fn check(body: &EvaluateRequest) -> Result<(), ApiError> {
+    let mut broken = Map::new();
+    let mut rule = |field: &str, text: Option<&str>, min: usize, max: usize| {
+        let Some(text) = text else { return };
+        let length = text.chars().count();
+        if length < min {
+            broken.insert(field.to_owned(), Value::from("required"));
+        } else if length > max {
+            broken.insert(field.to_owned(), Value::from(format!("at most {max} characters")));
+        } else if text.contains('\0') {
+            broken.insert(field.to_owned(), Value::from("no NUL characters"));
+        }
+    };
+    rule("cv_id", Some(&body.cv_id), 1, 64);
+    rule("project_id", Some(&body.project_id), 1, 64);
+    rule("job_description", body.job_description.as_deref(), 0, 5000);
+    rule("study_case_brief", body.study_case_brief.as_deref(), 0, 5000);
+    rule("scoring_rubric", body.scoring_rubric.as_deref(), 0, 10_000);
+    if broken.is_empty() {
+        return Ok(());
+    }
+    Err(ApiError::new(Code::INVALID_ARGUMENT, "the request breaks the rules in details")
+        .details(Value::Object(broken)))
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+    let mut values = headers.get_all("idempotency-key").iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let key = value.to_str().unwrap_or_default();
+    let sane = (1..=MAX_KEY_CHARS).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
+    if !sane || values.next().is_some() {
+        return Err(ApiError::invalid_field(
+            "Idempotency-Key",
+            "one key of 1 to 255 visible ASCII characters",
+        ));
+    }
+    Ok(Some(key.to_owned()))
+}
+
+/// Over the request as understood, so that spaces and the order of fields make no other request of it.
+fn digest(body: &EvaluateRequest) -> Result<String, ApiError> {
+    let canonical = serde_json::to_vec(body).map_err(ApiError::internal)?;
+    Ok(hex::encode(Sha256::digest(canonical)))
+}
+
+fn answer(status: StatusCode, id: String, state: WorkStatus) -> Response {
+    let location = HeaderValue::from_str(&format!("/v1/result/{id}"));
+    let mut response = (status, axum::Json(Evaluation { id, status: state })).into_response();
+    if let Ok(location) = location {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    response
+}

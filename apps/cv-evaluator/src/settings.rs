@@ -1,0 +1,316 @@
+//! All settings, each an environment variable. `cv-evaluator settings` prints this list.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use app_kit::client::TrustedProxies;
+use app_kit::health::Identity;
+use app_kit::network::Network;
+use app_kit::settings::{Mistakes, Settings};
+use cv_scoring::{ApiKey, OpenAiConfig};
+
+use crate::admin::{AdminSettings, PasswordHash};
+use crate::api::auth::{ApiKeys, KeyDigest};
+
+/// Every variable with what it means; the same names are read below, and a test holds the two together.
+pub const VARIABLES: &[(&str, &str)] = &[
+    ("HOST", "address to listen on; default 127.0.0.1. Others need API_KEYS or ALLOW_ANONYMOUS=true"),
+    ("PORT", "port to listen on; default 8080 for serve, 9090 for work; 0 takes a free one"),
+    ("PLIMSOLL_QUEUE_URL", "database and queue, sqlite:///absolute/path.db; default sqlite:cv-evaluator.db"),
+    ("DATABASE_URL", "the same, when PLIMSOLL_QUEUE_URL is not set"),
+    ("PLIMSOLL_INSTANCE", "name of this instance in /healthz, logs and leases"),
+    ("PLIMSOLL_SERVICE", "name of the service in /healthz"),
+    ("PLIMSOLL_DRAIN_S", "seconds from SIGTERM to the end; default 30"),
+    ("PLIMSOLL_GATEWAY_PEER", "address whose X-Forwarded-For is believed"),
+    ("TRUSTED_PROXIES", "more such networks, comma-separated, e.g. 10.0.0.0/8"),
+    ("MAX_CONNECTIONS", "connections open at once; default 10000"),
+    ("MAX_UPLOAD_MB", "largest file in an upload, MiB; default 10"),
+    ("RATE_LIMIT_PER_MIN", "uploads and evaluations a minute, for each key and each address; default 30"),
+    ("API_KEYS", "owner:sha256-of-key in hexadecimal, comma-separated; without any everybody is `anonymous`"),
+    ("ALLOW_ANONYMOUS", "true to listen beyond loopback without API_KEYS"),
+    ("CORS_ALLOW_ORIGINS", "origins that browsers may call from, comma-separated; default none"),
+    ("ADMIN_USERNAME", "the administrator's name; default admin"),
+    (
+        "ADMIN_PASSWORD_HASH",
+        "argon2id hash from `cv-evaluator hash-password`; without it there is no admin API",
+    ),
+    ("ADMIN_SESSION_SECRET", "signs admin tokens, at least 32 bytes; needed with ADMIN_PASSWORD_HASH"),
+    ("ADMIN_TOKEN_TTL_S", "life of an admin token, seconds; default 86400"),
+    ("WORKER_CONCURRENCY", "evaluations at once in one worker instance; default 2"),
+    ("WORKER_LEASE_S", "seconds after which a silent worker's jobs go to another; default 30"),
+    ("JOB_TIMEOUT_S", "longest one attempt may take, seconds; default 300"),
+    ("JOB_MAX_ATTEMPTS", "attempts before an evaluation fails; default 5"),
+    (
+        "JOB_MAX_WAIT_S",
+        "longest wait for a worker before an evaluation fails, seconds; default: as long as it takes",
+    ),
+    ("EXTRACT_MEMORY_MB", "memory of the process that reads one document, MiB; default 256"),
+    ("EXTRACT_TIMEOUT_S", "longest reading of one document, seconds; default 20"),
+    ("SCORER", "baseline or openai; default openai when OPENAI_BASE_URL or OPENAI_API_KEY is set"),
+    ("OPENAI_BASE_URL", "any OpenAI-compatible endpoint; default https://api.openai.com/v1"),
+    ("OPENAI_API_KEY", "its key"),
+    ("OPENAI_MODEL", "model name; needed with SCORER=openai"),
+    ("OPENAI_TIMEOUT_S", "longest wait for one answer, seconds; default 60"),
+    ("RUST_LOG", "log filter; default info"),
+    ("LOG_LEVEL", "the same, when RUST_LOG is not set"),
+    ("LOG_FORMAT", "text or json; default text"),
+];
+
+/// What both roles need.
+#[derive(Debug, Clone)]
+pub struct Common {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Database and queue.
+    pub queue_url: String,
+    /// Who we are.
+    pub identity: Identity,
+    /// From SIGTERM to the end.
+    pub drain: Duration,
+    /// Whose forwarded headers are believed.
+    pub proxies: TrustedProxies,
+    /// Connections open at once.
+    pub max_connections: usize,
+}
+
+/// Settings of `serve`.
+#[derive(Debug, Clone)]
+pub struct ServeSettings {
+    /// What both roles need.
+    pub common: Common,
+    /// Largest file, bytes.
+    pub max_upload_bytes: u64,
+    /// Uploads and evaluations a minute.
+    pub rate_limit_per_min: u32,
+    /// Who may call.
+    pub api_keys: ApiKeys,
+    /// Origins that browsers may call from; `*` for all.
+    pub cors_origins: Vec<String>,
+    /// The admin API, when configured.
+    pub admin: Option<AdminSettings>,
+    /// Attempts before an evaluation fails.
+    pub job_max_attempts: u32,
+    /// Longest wait for a worker; none waits for ever.
+    pub job_max_wait: Option<Duration>,
+}
+
+/// Settings of `work`.
+#[derive(Debug, Clone)]
+pub struct WorkSettings {
+    /// What both roles need.
+    pub common: Common,
+    /// Evaluations at once.
+    pub concurrency: usize,
+    /// Length of a lease between heartbeats.
+    pub lease: Duration,
+    /// Longest attempt.
+    pub job_timeout: Duration,
+    /// Limits on reading one document.
+    pub extract: app_documents::Limits,
+    /// None for the baseline.
+    pub openai: Option<OpenAiConfig>,
+}
+
+const MIB: u64 = 1024 * 1024;
+
+// === impl ServeSettings ===
+
+impl ServeSettings {
+    /// Reads and checks everything.
+    ///
+    /// # Errors
+    /// All mistakes at once.
+    pub fn read(mut env: Settings) -> Result<Self, Mistakes> {
+        let common = Common::read(&mut env, "api", 8080);
+        let hint = "give owner:sha256 pairs; the digest is 64 hexadecimal digits, e.g. from `printf %s KEY | sha256sum`";
+        let api_keys = ApiKeys::new(env.list::<KeyDigest>("API_KEYS", hint));
+        let anonymous = env.parsed("ALLOW_ANONYMOUS", false, "give true or false");
+        if !common.listen.ip().is_loopback() && api_keys.is_empty() && !anonymous {
+            env.mistake(
+                "API_KEYS",
+                format!(
+                    "{} can be reached from elsewhere and nobody would be asked for a key",
+                    common.listen.ip()
+                ),
+                "set API_KEYS, or ALLOW_ANONYMOUS=true if another layer checks callers",
+            );
+        }
+        let settings = Self {
+            max_upload_bytes: env.number("MAX_UPLOAD_MB", 10, 1..=512) * MIB,
+            rate_limit_per_min: narrow(env.number("RATE_LIMIT_PER_MIN", 30, 1..=10_000_000)),
+            api_keys,
+            cors_origins: env.list("CORS_ALLOW_ORIGINS", ""),
+            admin: read_admin(&mut env),
+            job_max_attempts: narrow(env.number("JOB_MAX_ATTEMPTS", 5, 1..=100)),
+            job_max_wait: env
+                .text("JOB_MAX_WAIT_S")
+                .map(|_| Duration::from_secs(env.number("JOB_MAX_WAIT_S", 3600, 1..=30 * 86_400))),
+            common,
+        };
+        env.finish(settings)
+    }
+}
+
+// === impl WorkSettings ===
+
+impl WorkSettings {
+    /// Reads and checks everything.
+    ///
+    /// # Errors
+    /// All mistakes at once.
+    pub fn read(mut env: Settings) -> Result<Self, Mistakes> {
+        let common = Common::read(&mut env, "worker", 9090);
+        let extract = app_documents::Limits {
+            max_input_bytes: usize::try_from(env.number("MAX_UPLOAD_MB", 10, 1..=512) * MIB)
+                .unwrap_or(usize::MAX),
+            memory_bytes: env.number("EXTRACT_MEMORY_MB", 256, 32..=65_536) * MIB,
+            time: Duration::from_secs(env.number("EXTRACT_TIMEOUT_S", 20, 1..=600)),
+            ..app_documents::Limits::default()
+        };
+        let settings = Self {
+            concurrency: usize::try_from(env.number("WORKER_CONCURRENCY", 2, 1..=1024)).unwrap_or(2),
+            lease: Duration::from_secs(env.number("WORKER_LEASE_S", 30, 1..=3600)),
+            job_timeout: Duration::from_secs(env.number("JOB_TIMEOUT_S", 300, 1..=86_400)),
+            extract,
+            openai: read_scorer(&mut env),
+            common,
+        };
+        env.finish(settings)
+    }
+}
+
+// === impl Common ===
+
+impl Common {
+    fn read(env: &mut Settings, service: &str, port: u16) -> Self {
+        let host = env.parsed("HOST", IpAddr::V4(Ipv4Addr::LOCALHOST), "give an IP address, e.g. 127.0.0.1");
+        let port = env.parsed("PORT", port, "give a port from 0 to 65535");
+        let hint = "give addresses or networks, e.g. 127.0.0.1 or 10.0.0.0/8";
+        let mut proxies: Vec<Network> = env.list("PLIMSOLL_GATEWAY_PEER", hint);
+        proxies.extend(env.list::<Network>("TRUSTED_PROXIES", hint));
+        let queue_url = env.text("PLIMSOLL_QUEUE_URL").or_else(|| env.text("DATABASE_URL"));
+        let queue_url = queue_url.unwrap_or_else(|| "sqlite:cv-evaluator.db".to_owned());
+        if !queue_url.starts_with("sqlite:") {
+            env.mistake(
+                "PLIMSOLL_QUEUE_URL",
+                "this database is not supported",
+                "give sqlite:///absolute/path.db",
+            );
+        }
+        Self {
+            listen: SocketAddr::new(host, port),
+            queue_url,
+            identity: Identity::new(
+                env.text("PLIMSOLL_INSTANCE"),
+                env.text("PLIMSOLL_SERVICE"),
+                service,
+                env!("CARGO_PKG_VERSION"),
+            ),
+            drain: Duration::from_secs(env.number("PLIMSOLL_DRAIN_S", 30, 0..=3600)),
+            proxies: TrustedProxies::new(proxies),
+            max_connections: usize::try_from(env.number("MAX_CONNECTIONS", 10_000, 1..=1_000_000))
+                .unwrap_or(10_000),
+        }
+    }
+}
+
+fn read_admin(env: &mut Settings) -> Option<AdminSettings> {
+    let hash = env.text("ADMIN_PASSWORD_HASH")?;
+    let hash = match PasswordHash::parse(&hash) {
+        Ok(hash) => Some(hash),
+        Err(why) => {
+            env.mistake("ADMIN_PASSWORD_HASH", why, "take the output of `cv-evaluator hash-password`");
+            None
+        }
+    };
+    let secret = env.text("ADMIN_SESSION_SECRET").unwrap_or_default();
+    if secret.len() < 32 {
+        env.mistake(
+            "ADMIN_SESSION_SECRET",
+            "has fewer than 32 bytes",
+            "give a random one, e.g. from `head -c 32 /dev/urandom | base64`",
+        );
+    }
+    Some(AdminSettings {
+        username: env.text("ADMIN_USERNAME").unwrap_or_else(|| "admin".to_owned()),
+        password_hash: hash?,
+        secret: secret.into_bytes(),
+        token_ttl: Duration::from_secs(env.number("ADMIN_TOKEN_TTL_S", 86_400, 60..=30 * 86_400)),
+    })
+}
+
+fn read_scorer(env: &mut Settings) -> Option<OpenAiConfig> {
+    let (url, key) = (env.text("OPENAI_BASE_URL"), env.text("OPENAI_API_KEY"));
+    let wanted = match env.text("SCORER").as_deref() {
+        None => url.is_some() || key.is_some(),
+        Some("baseline") => false,
+        Some("openai") => true,
+        Some(other) => {
+            env.mistake("SCORER", format!("`{other}` is unknown"), "give baseline or openai");
+            false
+        }
+    };
+    if !wanted {
+        return None;
+    }
+    let model = env.text("OPENAI_MODEL");
+    if model.is_none() {
+        env.mistake("OPENAI_MODEL", "is not set", "name the model to ask, e.g. gpt-4o-mini");
+    }
+    let timeout = Duration::from_secs(env.number("OPENAI_TIMEOUT_S", 60, 1..=600));
+    let url = url.unwrap_or_else(|| "https://api.openai.com/v1".to_owned());
+    let mut config = OpenAiConfig::new(url, key.map(ApiKey::new), model?);
+    config.call_timeout = timeout;
+    Some(config)
+}
+
+fn narrow(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn env(variables: &[(&str, &str)]) -> Settings {
+        Settings::new(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+    }
+
+    #[test]
+    fn nothing_needs_to_be_set() {
+        let serve = ServeSettings::read(env(&[])).unwrap();
+        assert_eq!(serve.common.listen.to_string(), "127.0.0.1:8080");
+        assert!(serve.admin.is_none());
+        let work = WorkSettings::read(env(&[])).unwrap();
+        assert!(work.openai.is_none());
+    }
+
+    #[test]
+    fn every_mistake_is_told_at_once_and_no_secret_with_it() {
+        let told = ServeSettings::read(env(&[
+            ("HOST", "0.0.0.0"),
+            ("PORT", "99999"),
+            ("ADMIN_PASSWORD_HASH", "hunter2-in-clear"),
+            ("ADMIN_SESSION_SECRET", "tooshort"),
+        ]))
+        .unwrap_err()
+        .to_string();
+        for name in ["API_KEYS", "PORT", "ADMIN_PASSWORD_HASH", "ADMIN_SESSION_SECRET"] {
+            assert!(told.contains(&format!("{name}: ")), "{told}");
+        }
+        assert!(!told.contains("hunter2") && !told.contains("tooshort"), "{told}");
+    }
+
+    #[test]
+    fn every_variable_that_is_read_is_listed() {
+        let source = include_str!("settings.rs").split("#[cfg(test)]").next().unwrap();
+        let body = source.split("/// What both roles need.").nth(1).unwrap();
+        for call in ["env.text(\"", "env.number(\"", "env.list(\"", "env.parsed(\"", "env.list::<Network>(\""]
+        {
+            for rest in body.split(call).skip(1) {
+                let name = rest.split('"').next().unwrap();
+                assert!(VARIABLES.iter().any(|(listed, _)| *listed == name), "{name} is not in VARIABLES");
+            }
+        }
+    }
+}

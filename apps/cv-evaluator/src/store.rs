@@ -1,0 +1,102 @@
+//! The application's tables, in the same database as its queue: a row and the job that goes with it are written in
+//! one transaction, and so are a result and the end of its job.
+
+mod admin;
+mod counters;
+mod evaluations;
+mod results;
+mod uploads;
+
+use plimsoll_jobs::{Jobs, JobsError, Migration};
+use rand::RngExt as _;
+
+pub use admin::{Cursor, EvaluationRow, ListQuery};
+pub use counters::Totals;
+pub use evaluations::{Accepted, JobBody, Lease, NewEvaluation, Trace, Work, WorkStatus};
+pub use results::{StoredResult, StoredScores};
+pub use uploads::{NewUpload, UploadKind};
+
+/// Queue of the evaluations.
+pub const QUEUE: &str = "evaluate";
+
+const MIGRATIONS: &[Migration] =
+    &[Migration { version: 1, name: "cv", sql: include_str!("store/migrations/0001_cv.sql") }];
+
+/// Rows over which each counter is spread; see `cv_counter` in the migration.
+const COUNTER_SHARDS: i64 = 8;
+
+/// Handle of the database; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Store {
+    jobs: Jobs,
+}
+
+/// Why the store did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database or the queue in it.
+    #[error(transparent)]
+    Jobs(#[from] JobsError),
+    /// A row holds what no version of this program writes.
+    #[error("{what} of {id} cannot be read: {why}")]
+    Corrupt {
+        /// Which column.
+        what: &'static str,
+        /// Which row.
+        id: String,
+        /// What the parser said.
+        why: String,
+    },
+    /// The upload's temporary file.
+    #[error("temporary file: {0}")]
+    Spool(#[from] std::io::Error),
+}
+
+// === impl Store ===
+
+impl Store {
+    /// Makes or updates the application's tables in the queue's database.
+    ///
+    /// # Errors
+    /// When the database fails or was written by a newer version.
+    pub async fn open(jobs: Jobs) -> Result<Self, StoreError> {
+        jobs.migrate("cv-evaluator", MIGRATIONS).await?;
+        Ok(Self { jobs })
+    }
+
+    /// The queue in the same database.
+    #[must_use]
+    pub fn jobs(&self) -> &Jobs {
+        &self.jobs
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        sqlx::query(include_str!("store/sql/ping.sql")).execute(self.jobs.sqlite()?).await?;
+        Ok(())
+    }
+
+    fn shard() -> i64 {
+        rand::rng().random_range(0..COUNTER_SHARDS)
+    }
+}
+
+// === impl StoreError ===
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Jobs(error.into())
+    }
+}
+
+impl From<StoreError> for app_kit::ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Jobs(error) if error.is_transient() => Self::unavailable(error),
+            error => Self::internal(error),
+        }
+    }
+}

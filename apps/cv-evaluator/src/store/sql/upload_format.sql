@@ -1,0 +1,1 @@
+SELECT format, size_bytes FROM cv_upload WHERE id = $1

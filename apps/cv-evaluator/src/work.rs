@@ -1,0 +1,216 @@
+//! `cv-evaluator work`: extract, score, store.
+
+mod pipeline;
+
+use std::ffi::OsString;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use app_kit::health::Health;
+use app_kit::metrics::HttpMetrics;
+use app_kit::server::{self, ServerOptions};
+use app_kit::{client, request_id, security};
+use axum::middleware::{from_fn, from_fn_with_state};
+use cv_scoring::Scorer;
+use plimsoll_jobs::{Failure, JobContext, Outcome, Worker, WorkerOptions, WorkerReport};
+use prometheus_client::registry::Registry;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+
+use crate::metrics::WorkMetrics;
+use crate::serve::{StartError, database_check, listen, open_store};
+use crate::settings::WorkSettings;
+use crate::store::{JobBody, Lease, QUEUE, Store, StoreError, Work};
+use pipeline::{AttemptError, Pipeline};
+
+/// How often evaluations of dead jobs are looked for.
+const ORPHAN_PERIOD: Duration = Duration::from_secs(5);
+/// The hidden subcommand that reads one document in a process of its own.
+pub const EXTRACT_COMMAND: &str = "extract-one";
+
+/// What the handler of every job shares.
+#[derive(Debug)]
+struct Shared {
+    store: Store,
+    pipeline: Pipeline,
+    metrics: WorkMetrics,
+    job_timeout: Duration,
+    lease: Duration,
+}
+
+/// Opens the database and the socket, then works until `shutdown`. `ready` gets the address of health and metrics.
+/// `program` is this program's file; None finds it.
+///
+/// # Errors
+/// When it cannot start.
+pub async fn work(
+    settings: WorkSettings,
+    program: Option<OsString>,
+    shutdown: CancellationToken,
+    ready: impl FnOnce(std::net::SocketAddr),
+) -> Result<WorkerReport, StartError> {
+    let program = match program {
+        Some(program) => program,
+        None => std::env::current_exe().map_err(StartError::Program)?.into_os_string(),
+    };
+    let scorer = match settings.openai {
+        Some(config) => Scorer::openai(config)?,
+        None => Scorer::baseline(),
+    };
+    let common = settings.common;
+    let store = open_store(&common).await?;
+    let (listener, address) = listen(&common).await?;
+    let mut registry = Registry::default();
+    let http = HttpMetrics::register(&mut registry);
+    let metrics = WorkMetrics::register(&mut registry);
+    let health = Health::new(common.identity.clone(), shutdown.clone(), vec![database_check(&store)]);
+    let router = axum::Router::new()
+        .merge(health.router())
+        .merge(app_kit::metrics::router(Arc::new(registry)))
+        .fallback(app_kit::error::not_found)
+        .method_not_allowed_fallback(app_kit::error::method_not_allowed)
+        .layer(from_fn_with_state(common.proxies.clone(), client::layer))
+        .layer(from_fn_with_state(http, app_kit::metrics::layer))
+        .layer(from_fn(security::layer))
+        .layer(from_fn(request_id::layer));
+
+    // Health is served until the last job is settled, so that the drain can be watched.
+    let done = CancellationToken::new();
+    let options = ServerOptions { drain: Duration::from_secs(1), ..ServerOptions::default() };
+    let server = tokio::spawn(server::serve(listener, router, options, done.clone()));
+    let orphans = tokio::spawn(fail_orphans(store.clone(), done.clone()));
+    tracing::info!(%address, instance = common.identity.instance, scorer = scorer.scored_by().as_str(), "working");
+    ready(address);
+
+    let worker = common.identity.instance.clone();
+    let shared = Arc::new(Shared {
+        pipeline: Pipeline::new(
+            store.clone(),
+            scorer,
+            program,
+            settings.extract,
+            metrics.clone(),
+            worker.clone(),
+        ),
+        store: store.clone(),
+        metrics,
+        job_timeout: settings.job_timeout,
+        lease: settings.lease,
+    });
+    let options = WorkerOptions {
+        name: worker,
+        concurrency: settings.concurrency,
+        lease: settings.lease,
+        // Time left for giving unfinished jobs back before SIGKILL comes.
+        drain: common.drain.mul_f64(0.8),
+        ..WorkerOptions::default()
+    };
+    let handler = move |context| handle(Arc::clone(&shared), context);
+    let report = Worker::new(store.jobs().clone(), QUEUE, options).run(handler, shutdown).await;
+    done.cancel();
+    for task in [server.await.map(drop), orphans.await] {
+        if let Err(error) = task {
+            tracing::error!(%error, "a task of the worker panicked");
+        }
+    }
+    tracing::info!(?report, "stopped");
+    Ok(report)
+}
+
+/// One attempt at one job, from claim to settled.
+async fn handle(shared: Arc<Shared>, context: JobContext) -> Result<(), Failure> {
+    let body: JobBody = context.job().payload.parse().map_err(|error| Failure::never(error.to_string()))?;
+    let span = tracing::info_span!(
+        "job",
+        evaluation = body.evaluation_id,
+        job = %context.job().id,
+        attempt = context.job().attempt,
+        request_id = body.trace.request_id,
+        traceparent = body.trace.traceparent,
+    );
+    attempt(&shared, &context, &body.evaluation_id).instrument(span).await
+}
+
+async fn attempt(shared: &Shared, context: &JobContext, id: &str) -> Result<(), Failure> {
+    let started = Instant::now();
+    let _processing = shared.metrics.processing();
+    let lease = Lease::Handler(context);
+    let job = context.job();
+    if job.attempt > 1 || job.enqueued_at_ms < job.ready_at_ms {
+        // Not fresh: make sure of the lease before a finished evaluation may be begun again.
+        context.jobs().heartbeat(job, shared.lease).await?;
+    }
+    let work = shared.store.read_work(id).await?;
+    let work = match work {
+        Some(work) if shared.store.start(id, job).await? => work,
+        _ => {
+            tracing::info!("nothing to do: finished already, or erased");
+            return Ok(shared.store.discard(lease).await?);
+        }
+    };
+
+    let deadline = started + shared.job_timeout;
+    let outcome =
+        tokio::time::timeout_at(deadline.into(), shared.pipeline.run(&work, deadline, context.stopped()))
+            .await;
+    match outcome.unwrap_or(Err(AttemptError::timed_out(shared.job_timeout))) {
+        Ok(finished) => {
+            let receipt = finished.receipt(job.attempt);
+            shared.store.complete(lease, &work, &finished.scored, &receipt).await?;
+            shared.metrics.completed(started.elapsed().as_secs_f64(), &finished.scored);
+            tracing::info!(elapsed_ms = started.elapsed().as_millis(), "completed");
+            Ok(())
+        }
+        Err(error) => settle_failure(shared, context, &work, &error, started).await,
+    }
+}
+
+/// Writes a failed attempt down, in the queue and in the evaluation at once.
+async fn settle_failure(
+    shared: &Shared,
+    context: &JobContext,
+    work: &Work,
+    error: &AttemptError,
+    started: Instant,
+) -> Result<(), Failure> {
+    let outcome =
+        shared.store.fail(context.job(), &work.id, error.class, &error.code, &error.message).await?;
+    let elapsed_s = started.elapsed().as_secs_f64();
+    match outcome {
+        Outcome::Retried { at_ms } => {
+            tracing::warn!(
+                code = error.code,
+                message = error.message,
+                at_ms,
+                "attempt failed, will be repeated"
+            );
+            shared.metrics.retried(elapsed_s, &error.code);
+        }
+        Outcome::Dead => {
+            tracing::warn!(code = error.code, message = error.message, "failed");
+            shared.metrics.failed(elapsed_s, &error.code);
+        }
+    }
+    // The lease is gone with the transaction above; the runtime finds nothing left to settle.
+    Ok(())
+}
+
+/// Fails evaluations whose job died outside a handler, again and again until stopped.
+async fn fail_orphans(store: Store, stop: CancellationToken) {
+    loop {
+        // Full jitter: all workers of a stack start at the same time.
+        let wait = ORPHAN_PERIOD.mul_f64(0.5 + rand::random::<f64>() / 2.0);
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(wait) => {}
+        }
+        match store.fail_orphans().await {
+            Ok(0) => {}
+            Ok(failed) => tracing::warn!(failed, "evaluations failed because their jobs died"),
+            Err(StoreError::Jobs(error)) if error.is_transient() => {
+                tracing::debug!(%error, "cannot look for dead jobs")
+            }
+            Err(error) => tracing::warn!(%error, "cannot look for dead jobs"),
+        }
+    }
+}
