@@ -18,6 +18,7 @@ pub mod settings;
 pub mod spec;
 pub mod state;
 mod time;
+pub mod vpa;
 
 pub use explain::{Decision, Explanation, MetricReport};
 pub use observe::Observation;

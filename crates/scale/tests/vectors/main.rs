@@ -7,6 +7,7 @@
 mod behavior;
 mod calculator;
 mod cluster;
+mod rightsize;
 mod round;
 
 use std::path::{Path, PathBuf};
@@ -22,7 +23,9 @@ fn runner(case: &Value) -> Option<fn(&Value) -> Verdict> {
         let is_round = case.get("spec").is_some() && case.get("scale").is_some();
         return is_round.then_some(round::run);
     };
-    calculator::runner(function).or_else(|| behavior::runner(function))
+    calculator::runner(function)
+        .or_else(|| behavior::runner(function))
+        .or_else(|| rightsize::runner(function))
 }
 
 #[derive(Default)]
@@ -99,7 +102,7 @@ fn vectors_that_ship_all_pass() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors");
     let (tally, unknown) = run_directory(&directory);
     assert_eq!((tally.failed, unknown), (0, 0));
-    assert!(tally.passed >= 232, "only {} cases were found", tally.passed);
+    assert!(tally.passed >= 266, "only {} cases were found", tally.passed);
 }
 
 #[test]
