@@ -3,7 +3,7 @@
 mod bell;
 mod open;
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -81,15 +81,12 @@ impl SqliteDriver {
         let inserted = sqlx::query(include_str!("sql/insert_jobs.sql"))
             .bind(now_ms)
             .bind(serde_json::to_string(&rows)?)
-            .fetch_all(&mut *conn)
+            .execute(&mut *conn)
             .await?;
-        let mut ids = inserted.iter().map(|r| r.try_get(0)).collect::<std::result::Result<Vec<i64>, _>>()?;
-        // Numbers rise in the order of the array; only the order of the answer is not promised.
-        ids.sort_unstable();
-        if let (Some(first), Some(last)) = (ids.first(), ids.last()) {
-            Self::admit(conn, *first, *last, now_ms).await?;
-        }
-        Ok(ids.into_iter().map(|id| Enqueued::New(JobId(id))).collect())
+        let last = inserted.last_insert_rowid();
+        let first = last + 1 - i64::try_from(inserted.rows_affected()).unwrap_or(0);
+        Self::admit(conn, first, last, now_ms).await?;
+        Ok((first..=last).map(|id| Enqueued::New(JobId(id))).collect())
     }
 
     async fn insert_unique(conn: &mut SqliteConnection, job: &NewJob, now_ms: Millis) -> Result<Enqueued> {
@@ -187,7 +184,7 @@ impl Driver for SqliteDriver {
             .bind(claim.now_ms)
             .fetch_all(conn)
             .await?;
-        claimed(&rows, &claim)
+        claimed(only(&rows)?.try_get(0)?, &claim)
     }
 
     async fn extend(
@@ -219,10 +216,7 @@ impl Driver for SqliteDriver {
             .bind(queue)
             .fetch_all(&mut *conn)
             .await?;
-        let done = rows
-            .iter()
-            .map(|r| Ok(Token(r.try_get(0)?)))
-            .collect::<Result<std::collections::HashSet<Token>>>()?;
+        let done: HashSet<Token> = serde_json::from_str(only(&rows)?.try_get(0)?)?;
         let tried = |j: &&&Claimed| j.attempt > 1 && done.contains(&j.token);
         if jobs.iter().any(|j| tried(&j)) {
             sqlx::query(include_str!("sql/forget_failures.sql"))
@@ -321,31 +315,35 @@ fn run_at(job: &NewJob, now_ms: Millis) -> Millis {
     job.run_at_ms.unwrap_or_else(|| now_ms.saturating_add(millis(job.delay))).max(now_ms)
 }
 
-/// Joins the two answers of `claim.sql`: first the jobs in order, then job and token of each lease.
-fn claimed(rows: &[SqliteRow], claim: &Claim<'_>) -> Result<Vec<Claimed>> {
-    let (jobs, leases) = rows.split_at(rows.len() / 2);
-    let tokens: HashMap<i64, i64> =
-        leases.iter().map(|r| Ok((r.try_get(0)?, r.try_get(1)?))).collect::<Result<_>>()?;
+/// The one row of a script. Scripts are read with `fetch_all`: `fetch_one` would stop after the statement that
+/// yields the row and leave the others undone.
+fn only(rows: &[SqliteRow]) -> Result<&SqliteRow> {
+    rows.first().ok_or(JobsError::Database(sqlx::Error::RowNotFound))
+}
+
+/// Unpacks the answer of `claim.sql`.
+fn claimed(json: &str, claim: &Claim<'_>) -> Result<Vec<Claimed>> {
+    type Row = (i64, i64, String, u32, u32, Millis, Millis, Option<Millis>, Option<String>);
     let queue: Arc<str> = claim.queue.into();
-    jobs.iter()
-        .map(|r| {
-            let id: i64 = r.try_get(0)?;
-            let token = tokens.get(&id).copied().ok_or(JobsError::NotFound(JobId(id)))?;
-            Ok(Claimed {
+    let mut rows: Vec<Row> = serde_json::from_str(json)?;
+    rows.sort_unstable_by_key(|row| row.0);
+    let unpack =
+        |(token, id, payload, attempt, max_attempts, ready_at_ms, enqueued_at_ms, deadline_ms, owner)| {
+            Claimed {
                 id: JobId(id),
                 queue: Arc::clone(&queue),
-                payload: Payload::from_stored(r.try_get(1)?),
-                attempt: r.try_get(2)?,
-                max_attempts: r.try_get(3)?,
+                payload: Payload::from_stored(payload),
+                attempt,
+                max_attempts,
                 token: Token(token),
                 lease_until_ms: claim.until_ms,
-                ready_at_ms: r.try_get(4)?,
-                enqueued_at_ms: r.try_get(5)?,
-                deadline_ms: r.try_get(6)?,
-                owner: r.try_get(7)?,
-            })
-        })
-        .collect()
+                enqueued_at_ms,
+                ready_at_ms,
+                deadline_ms,
+                owner,
+            }
+        };
+    Ok(rows.into_iter().map(unpack).collect())
 }
 
 fn stats(row: &SqliteRow, now_ms: Millis) -> Result<QueueStats> {

@@ -46,7 +46,8 @@ CREATE TABLE lease (
     worker        TEXT    NOT NULL,
     until_ms      INTEGER NOT NULL,
     claimed_at_ms INTEGER NOT NULL,
-    attempt       INTEGER NOT NULL
+    ready_at_ms   INTEGER NOT NULL, -- since when it could have been claimed
+    attempt       INTEGER NOT NULL  -- this one included
 );
 CREATE INDEX lease_until ON lease (queue, until_ms);
 
