@@ -80,9 +80,8 @@ impl InstanceLog {
             let lines = if read == 0 { cutter.finish() } else { cutter.push(&chunk[..read]) };
             if !lines.is_empty() {
                 let log = Arc::clone(&self);
-                if tokio::task::spawn_blocking(move || log.append(stream, lines)).await.is_err() {
-                    return;
-                }
+                // A sink that panics loses its lines; the instance must not lose its output for that.
+                let _ = tokio::task::spawn_blocking(move || log.append(stream, lines)).await;
             }
             if read == 0 {
                 return;

@@ -33,7 +33,7 @@ pub fn run_guard(mut input: impl BufRead, mut output: impl Write) -> ExitCode {
     // Ctrl-C and the end of the terminal reach the session and group of plimsoll: this must not be in them.
     // It fails only for a process that leads a group already, which then is alone in it: as good.
     let _ = setsid();
-    // `killall plimsoll` goes by this name: the guard is what cleans up after such a call.
+    // `killall plimsoll` goes by this name, as `pkill -f` goes by the one in the command line.
     let _ = set_name(c"fleet-guard");
     // The directory may be deleted or unmounted while plimsoll runs.
     let _ = std::env::set_current_dir("/");

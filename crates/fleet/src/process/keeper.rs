@@ -120,6 +120,8 @@ impl Keeper {
         let (program, arguments) =
             self.command.split_first().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
         let mut child = Command::new(program)
+            // `pkill -f plimsoll` reads the command line: the guard is what cleans up after such a call.
+            .arg0("fleet-guard")
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -7,7 +7,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -47,6 +47,8 @@ pub(crate) enum StartError {
     Command(#[from] CommandError),
     #[error("cannot start a process: {0}")]
     Spawn(#[from] io::Error),
+    #[error("cannot use a memory cgroup: {0}")]
+    Cgroup(io::Error),
     #[error("cannot run `{program}`: {message}")]
     Exec { program: String, message: String },
 }
@@ -93,6 +95,9 @@ const MESSAGE_BYTES: u64 = 4096;
 
 impl Process {
     /// Starts it; returns when the program itself runs.
+    ///
+    /// A memory cgroup that cannot be made or entered is no reason not to start: the weaker limit takes its
+    /// place.
     pub(crate) async fn start(
         plan: Plan,
         keeper: &Arc<Keeper>,
@@ -100,32 +105,57 @@ impl Process {
     ) -> Result<(Self, Output), StartError> {
         let path = plan.environment.get::<OsString>(&"PATH".into()).map(OsString::as_os_str);
         let program = resolve(&plan.command, plan.directory.as_deref(), path)?;
-        let named = |message: String| StartError::Exec { program: program.display().to_string(), message };
+        if let Some((limit, groups)) = plan.memory_limit_bytes.zip(groups) {
+            match Self::start_in_group(&plan, &program, keeper, groups, limit).await {
+                Err(StartError::Cgroup(error)) => {
+                    tracing::warn!(%error, "no memory cgroup, falling back to a limit per process");
+                }
+                result => return result,
+            }
+        }
+        let (mut process, exec_step, output) = Self::fork(&plan, &program, keeper).await?;
+        if plan.memory_limit_bytes.is_some() {
+            process.enforcement = MemoryEnforcement::Rlimit;
+        }
+        process.go(exec_step, &program, plan.memory_limit_bytes).await?;
+        Ok((process, output))
+    }
 
-        // A group that cannot be made is no reason not to start: the weaker limit takes its place.
-        let memory = plan.memory_limit_bytes.zip(groups).and_then(|(limit, groups)| {
-            let name = plan.marker.instance.as_deref().unwrap_or("instance");
-            groups
-                .create(name, limit)
-                .inspect_err(|error| tracing::warn!(%error, "no memory cgroup"))
-                .ok()
-                .map(Arc::new)
-        });
-        let enforcement = match (&memory, plan.memory_limit_bytes) {
-            (Some(_), _) => MemoryEnforcement::Cgroup,
-            (None, Some(_)) => MemoryEnforcement::Rlimit,
-            (None, None) => MemoryEnforcement::None,
-        };
-        let data_limit = plan
-            .memory_limit_bytes
-            .filter(|_| enforcement == MemoryEnforcement::Rlimit)
-            .map_or_else(|| UNLIMITED.to_owned(), |bytes| bytes.to_string());
+    async fn start_in_group(
+        plan: &Plan,
+        program: &Path,
+        keeper: &Arc<Keeper>,
+        groups: &MemoryGroups,
+        limit_bytes: u64,
+    ) -> Result<(Self, Output), StartError> {
+        let name = plan.marker.instance.as_deref().unwrap_or("instance");
+        let memory = groups.create(name, limit_bytes).map_err(StartError::Cgroup)?;
+        let (mut process, exec_step, output) = Self::fork(plan, program, keeper).await?;
+        if let Err(error) = memory.add(process.group.id) {
+            process.end().await;
+            return Err(StartError::Cgroup(error));
+        }
+        process.memory = Some(Arc::new(memory));
+        process.enforcement = MemoryEnforcement::Cgroup;
+        process.go(exec_step, program, None).await?;
+        Ok((process, output))
+    }
 
+    /// Starts the exec step, which then waits for [`Process::go`].
+    async fn fork(
+        plan: &Plan,
+        program: &Path,
+        keeper: &Arc<Keeper>,
+    ) -> Result<(Self, UnixStream, Output), StartError> {
         let (ours, theirs) = StdUnixStream::pair()?;
-        let (exec, exec_arguments) =
-            plan.exec_command.split_first().ok_or_else(|| named("no exec step is configured".to_owned()))?;
+        ours.set_nonblocking(true)?;
+        let ours = UnixStream::from_std(ours)?;
+        let (exec, exec_arguments) = plan
+            .exec_command
+            .split_first()
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "no exec step is configured"))?;
         let mut command = Command::new(exec);
-        command.args(exec_arguments).arg(data_limit).arg(&program).args(&plan.command);
+        command.args(exec_arguments).arg(program).args(&plan.command);
         command.env_clear().envs(&plan.environment);
         if let Some(directory) = &plan.directory {
             command.current_dir(directory);
@@ -133,38 +163,28 @@ impl Process {
         command.stdin(OwnedFd::from(theirs)).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         // `command` goes with the closure: as long as it lives it holds the other end of the socket.
         let spawned = tokio::task::spawn_blocking(move || command.spawn()).await.map_err(io::Error::other)?;
-        let (mut process, output) = Self::adopt(spawned?, plan.marker, keeper, memory, enforcement)?;
+        let (process, output) = Self::adopt(spawned?, plan.marker.clone(), keeper)?;
+        Ok((process, ours, output))
+    }
 
-        if let Some(memory) = &process.memory
-            && let Err(error) = memory.add(process.group.id)
-        {
-            return Err(named(format!("cannot enter its memory cgroup: {error}")));
-        }
-        ours.set_nonblocking(true)?;
-        let mut exec_step = UnixStream::from_std(ours)?;
-        let mut message = Vec::new();
-        let conversation = async {
-            exec_step.write_all(&[GO]).await?;
-            exec_step.take(MESSAGE_BYTES).read_to_end(&mut message).await
-        };
-        let outcome = timeout(EXEC_PATIENCE, conversation).await;
-        let failure = match outcome {
-            Ok(Ok(_)) if message.is_empty() => return Ok((process, output)),
-            Ok(Ok(_)) => String::from_utf8_lossy(&message).into_owned(),
+    /// Lets the exec step become the program; on failure nothing is left of it.
+    async fn go(
+        &mut self,
+        exec_step: UnixStream,
+        program: &Path,
+        data_limit_bytes: Option<u64>,
+    ) -> Result<(), StartError> {
+        let message = match timeout(EXEC_PATIENCE, converse(exec_step, data_limit_bytes)).await {
+            Ok(Ok(message)) if message.is_empty() => return Ok(()),
+            Ok(Ok(message)) => message,
             Ok(Err(error)) => format!("the exec step ended early: {error}"),
             Err(_) => "the exec step did not answer".to_owned(),
         };
-        process.end().await;
-        Err(named(failure))
+        self.end().await;
+        Err(StartError::Exec { program: program.display().to_string(), message })
     }
 
-    fn adopt(
-        mut child: Child,
-        marker: Marker,
-        keeper: &Arc<Keeper>,
-        memory: Option<Arc<MemoryGroup>>,
-        enforcement: MemoryEnforcement,
-    ) -> io::Result<(Self, Output)> {
+    fn adopt(mut child: Child, marker: Marker, keeper: &Arc<Keeper>) -> io::Result<(Self, Output)> {
         let leader = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let parts = leader.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData)).and_then(|pid| {
             let group = Group::led_by(pid.as_raw_nonzero().get())
@@ -187,7 +207,8 @@ impl Process {
         };
         keeper.add(group);
         let keeper = Arc::clone(keeper);
-        Ok((Self { child, pid, group, marker, keeper, memory, enforcement, ended: false }, output))
+        let enforcement = MemoryEnforcement::None;
+        Ok((Self { child, pid, group, marker, keeper, memory: None, enforcement, ended: false }, output))
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -217,11 +238,14 @@ impl Process {
         !matches!(waitid(WaitId::Pid(self.pid), look), Ok(None))
     }
 
-    /// Sends SIGTERM to the whole group, waits for its end at most `patience`, then ends what is left.
+    /// Sends SIGTERM to the whole group and to those of the instance that have left it, waits for the end of
+    /// all at most `patience`, then ends what is left.
     pub(crate) async fn stop(&mut self, patience: Duration) -> End {
+        let deadline = tokio::time::Instant::now() + patience;
         // The group exists as long as its leader has not been waited for.
         let _ = kill_process_group(self.pid, Signal::TERM);
-        let deadline = tokio::time::Instant::now() + patience;
+        let (target, group) = (self.target(), self.group);
+        let _ = tokio::task::spawn_blocking(move || target.terminate_outside(group)).await;
         let whole_group = async {
             self.exited().await;
             while !self.is_empty().await {
@@ -270,4 +294,13 @@ impl Drop for Process {
             let _ = kill_process_group(self.pid, Signal::KILL);
         }
     }
+}
+
+/// Tells the exec step to go on and returns its complaint; an empty one means that it became the program.
+async fn converse(mut exec_step: UnixStream, data_limit_bytes: Option<u64>) -> io::Result<String> {
+    let limit = data_limit_bytes.map_or_else(|| UNLIMITED.to_owned(), |bytes| bytes.to_string());
+    exec_step.write_all(format!("{limit}{GO}").as_bytes()).await?;
+    let mut message = Vec::new();
+    exec_step.take(MESSAGE_BYTES).read_to_end(&mut message).await?;
+    Ok(String::from_utf8_lossy(&message).into_owned())
 }

@@ -85,6 +85,13 @@ impl Target {
         }
     }
 
+    /// Sends SIGTERM to those that are not in `group`.
+    pub(crate) fn terminate_outside(&self, group: Group) {
+        for row in self.find().iter().filter(|row| !group.holds(row)) {
+            signal(row, Signal::TERM);
+        }
+    }
+
     /// Kills until none is left or the deadline has passed. Blocks.
     ///
     /// Looking again after each round catches what was forked between the look and the kill.
@@ -96,7 +103,7 @@ impl Target {
             if found.is_empty() {
                 return Swept { left: 0, ..swept };
             }
-            let victims: Vec<OwnedFd> = found.iter().filter_map(kill).collect();
+            let victims: Vec<OwnedFd> = found.iter().filter_map(|row| signal(row, Signal::KILL)).collect();
             hit.extend(found.iter().map(|row| row.pid));
             swept = Swept { killed: hit.len(), left: found.len() };
             let now = Instant::now();
@@ -108,16 +115,16 @@ impl Target {
     }
 }
 
-/// Sends SIGKILL and returns the process' pidfd. The pidfd pins the process, and the start time is compared
+/// Sends a signal and returns the process' pidfd. The pidfd pins the process, and the start time is compared
 /// after it was opened: a stranger who got the pid since the look is never hit.
-fn kill(row: &Row) -> Option<OwnedFd> {
+fn signal(row: &Row, signal: Signal) -> Option<OwnedFd> {
     let pidfd = pidfd_open(Pid::from_raw(row.pid)?, PidfdFlags::empty()).ok()?;
     let now = Row::read(&Process::new(row.pid).ok()?)?;
     if now.start_ticks != row.start_ticks {
         return None;
     }
     // EPERM (another user's process) and ESRCH (already gone) leave nothing to do.
-    pidfd_send_signal(&pidfd, Signal::KILL).ok()?;
+    pidfd_send_signal(&pidfd, signal).ok()?;
     Some(pidfd)
 }
 
