@@ -149,10 +149,14 @@ impl Sink {
 /// A text from the file, fit to stand in a message: in backticks, on one line, cut, and without characters that
 /// would command a terminal or turn the direction of writing.
 pub(crate) fn quote(text: &str) -> String {
-    const SHOWN: usize = 40;
+    quote_up_to(40, text)
+}
+
+/// The same with another length in characters, for what a reader has to see whole.
+pub(crate) fn quote_up_to(limit: usize, text: &str) -> String {
     let mut shown = String::from("`");
     for (index, char) in text.chars().enumerate() {
-        if index == SHOWN {
+        if index == limit {
             shown.push('…');
             break;
         }

@@ -17,6 +17,7 @@ mod control;
 mod decode;
 mod diagnostic;
 mod gateway;
+mod import;
 mod load;
 mod names;
 mod network;
@@ -27,6 +28,7 @@ mod stack;
 mod types;
 
 pub use diagnostic::{Diagnostic, Diagnostics, MAX_DIAGNOSTICS, Mark};
+pub use import::{Imported, Note, import};
 pub use load::{MAX_DEPTH, MAX_FILE_BYTES, MAX_NODES, MAX_TEXT_BYTES, too_large};
 pub use network::IpNetwork;
 pub use scaling::parse_hpa;

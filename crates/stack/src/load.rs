@@ -38,13 +38,21 @@ struct Frame {
     key: Option<Key>,
     /// Keys of a mapping so far, and their lines.
     lines: HashMap<String, u32>,
+    /// Values of merge keys so far.
+    merged: Vec<Node>,
     extent: Extent,
 }
 
 struct Key {
     at: Mark,
-    /// Absent when the key was refused and its value is to be dropped.
-    text: Option<String>,
+    name: KeyName,
+}
+
+enum KeyName {
+    Text(String),
+    Merge,
+    /// The key was refused and its value is to be dropped.
+    Refused,
 }
 
 #[derive(Clone)]
@@ -55,6 +63,7 @@ struct Anchored {
 
 struct Loader<'s> {
     sink: &'s mut Sink,
+    merge_keys: MergeKeys,
     frames: Vec<Frame>,
     anchors: HashMap<usize, Anchored>,
     /// All that has been kept, copies for aliases included.
@@ -71,17 +80,30 @@ struct Stop {
 /// Reads the one document of a file. Mistakes that leave a tree, such as a duplicate key, are noted and reading goes
 /// on; others end it with `None`.
 pub(crate) fn document(source: &[u8], sink: &mut Sink) -> Option<Node> {
-    let mut documents = documents(source, 1, sink)?;
+    let mut documents = documents(source, 1, MergeKeys::Refused, sink)?;
     if documents.is_empty() {
         sink.say(Mark::START, "file is empty");
     }
     documents.pop()
 }
 
+/// Whether `<<` brings in the keys of another mapping. Compose files live by it; a stack file reads better without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MergeKeys {
+    Followed,
+    Refused,
+}
+
 /// Reads up to `most` documents of a file.
-pub(crate) fn documents(source: &[u8], most: usize, sink: &mut Sink) -> Option<Vec<Node>> {
+pub(crate) fn documents(
+    source: &[u8],
+    most: usize,
+    merge_keys: MergeKeys,
+    sink: &mut Sink,
+) -> Option<Vec<Node>> {
     let text = text_of(source, sink)?;
-    let mut loader = Loader { sink, frames: Vec::new(), anchors: HashMap::new(), used: Extent::default() };
+    let mut loader =
+        Loader { sink, merge_keys, frames: Vec::new(), anchors: HashMap::new(), used: Extent::default() };
     let mut found = Vec::new();
     for event in Parser::new(StrInput::new(text)) {
         let (event, span) = match event {
@@ -252,12 +274,23 @@ impl Loader<'_> {
         let extent = Extent { nodes: 1, bytes: 0, height: 1 };
         self.charge(at, extent)?;
         let node = Node { at, value };
-        self.frames.push(Frame { node, anchor, key: None, lines: HashMap::new(), extent });
+        self.frames.push(Frame {
+            node,
+            anchor,
+            key: None,
+            lines: HashMap::new(),
+            merged: Vec::new(),
+            extent,
+        });
         Ok(None)
     }
 
     fn close(&mut self) -> Result<Option<Node>, Stop> {
-        let Some(frame) = self.frames.pop() else { return Ok(None) };
+        let Some(mut frame) = self.frames.pop() else { return Ok(None) };
+        let merged = std::mem::take(&mut frame.merged);
+        if let Value::Map(entries) = &mut frame.node.value {
+            merged.into_iter().for_each(|node| merge(node, entries, &mut frame.lines, self.sink));
+        }
         self.remember(frame.anchor, &frame.node, frame.extent)?;
         Ok(self.attach(frame.node, frame.extent))
     }
@@ -282,7 +315,7 @@ impl Loader<'_> {
         frame.extent.height = frame.extent.height.max(extent.height + 1);
         match (&mut frame.node.value, frame.key.take()) {
             (Value::List(items), _) => items.push(node),
-            (Value::Map(entries), Some(Key { at, text: Some(key) })) => {
+            (Value::Map(entries), Some(Key { at, name: KeyName::Text(key) })) => {
                 if let Some(line) = frame.lines.get(&key) {
                     let hint = format!("remove one of them; the first is on line {line}");
                     self.sink.hint(at, format!("{} is there twice", quote(&key)), hint);
@@ -291,29 +324,50 @@ impl Loader<'_> {
                     entries.push(Entry { key, at, value: node });
                 }
             }
-            (Value::Map(_), Some(Key { text: None, .. })) => {}
-            (Value::Map(_), None) => frame.key = Some(key_of(node, self.sink)),
+            (Value::Map(_), Some(Key { name: KeyName::Merge, .. })) => frame.merged.push(node),
+            (Value::Map(_), Some(Key { name: KeyName::Refused, .. })) => {}
+            (Value::Map(_), None) => frame.key = Some(key_of(node, self.merge_keys, self.sink)),
             (Value::Scalar(_), _) => {}
         }
         None
     }
 }
 
-/// A node in the place of a key. A complex, empty or merge key is noted, and its value dropped.
-fn key_of(node: Node, sink: &mut Sink) -> Key {
+/// A node in the place of a key. A complex or empty key is noted, and its value dropped.
+fn key_of(node: Node, merge_keys: MergeKeys, sink: &mut Sink) -> Key {
     let at = node.at;
+    let refused = Key { at, name: KeyName::Refused };
     let Value::Scalar(Scalar { text, plain }) = node.value else {
         sink.say(at, "a key must be a text, not a list or mapping");
-        return Key { at, text: None };
+        return refused;
     };
     if plain && text == "<<" {
+        if merge_keys == MergeKeys::Followed {
+            return Key { at, name: KeyName::Merge };
+        }
         let hint = "an alias can stand for a whole value (`env: *shared`); otherwise repeat the keys";
         sink.hint(at, "merge keys are not understood", hint);
-        return Key { at, text: None };
+        return refused;
     }
     if text.is_empty() {
         sink.say(at, "a key is missing before `:`");
-        return Key { at, text: None };
+        return refused;
     }
-    Key { at, text: Some(text) }
+    Key { at, name: KeyName::Text(text) }
+}
+
+/// Adds what the value of a merge key holds and the mapping does not. Of a list, earlier mappings win.
+fn merge(node: Node, entries: &mut Vec<Entry>, lines: &mut HashMap<String, u32>, sink: &mut Sink) {
+    match node.value {
+        Value::Map(others) => {
+            for entry in others {
+                if !lines.contains_key(&entry.key) {
+                    lines.insert(entry.key.clone(), entry.at.line);
+                    entries.push(entry);
+                }
+            }
+        }
+        Value::List(items) => items.into_iter().for_each(|item| merge(item, entries, lines, sink)),
+        Value::Scalar(_) => sink.say(node.at, "a merge key takes a mapping or a list of mappings"),
+    }
 }

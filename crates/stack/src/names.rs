@@ -37,7 +37,8 @@ pub(crate) fn check_label(label: &str, name: &str, max: usize, at: Mark, sink: &
     good
 }
 
-fn suggestion(name: &str) -> Option<String> {
+/// The nearest DNS label; `None` when it is one already or nothing of it could be kept.
+pub(crate) fn suggestion(name: &str) -> Option<String> {
     let lower = name.to_ascii_lowercase().replace(['_', ' ', '.'], "-");
     let kept: String = lower.chars().filter(|char| char.is_ascii_alphanumeric() || *char == '-').collect();
     let better = kept.trim_matches('-');

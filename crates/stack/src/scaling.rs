@@ -8,7 +8,7 @@ mod behavior;
 mod metric;
 mod target;
 
-use plimsoll_scale::spec::HpaSpec;
+use plimsoll_scale::spec::{Behavior, HpaSpec};
 
 use crate::decode::{At, Field, Fields};
 use crate::diagnostic::{Diagnostics, Mark, Sink};
@@ -77,6 +77,11 @@ pub(crate) fn scaling(field: &Field<'_>, sink: &mut Sink) -> Option<ScalingDraft
     let by_default = fields.optional("metrics").is_none_or(|field| is_empty_list(field.node));
     let implied = by_default.then(|| At { at: fields.at, value: "cpu".to_owned() });
     Some(ScalingDraft { spec, utilization: utilization.into_iter().chain(implied).collect() })
+}
+
+/// Reads a `behavior` on its own, for imports.
+pub(crate) fn behavior(field: &Field<'_>, sink: &mut Sink) -> Option<Behavior> {
+    behavior::behavior(field, sink)
 }
 
 fn check_bounds(fields: &Fields<'_>, min: Option<At<u32>>, max: Option<u32>, sink: &mut Sink) {

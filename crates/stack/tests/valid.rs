@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use plimsoll_balance::Policy;
 use plimsoll_scale::spec::{MetricSpec, Target};
-use plimsoll_stack::{Resources, Service, Stack, parse};
+use plimsoll_stack::{Resources, Service, Stack, parse, parse_hpa};
 
 fn read(source: &str) -> Stack {
     parse("stack.yaml", source.as_bytes()).unwrap_or_else(|error| panic!("{error}"))
@@ -171,4 +171,15 @@ fn port_zero_never_clashes() {
     read(
         "name: a\ngateway: { listen: '127.0.0.1:0', routes: [{ path: /, service: b }] }\nadmin: { listen: '127.0.0.1:0' }\nservices: { b: { command: [c] } }\n",
     );
+}
+
+#[test]
+fn scaling_spec_reads_on_its_own() {
+    let spec = parse_hpa("hpa.yaml", b"maxReplicas: 3\n").unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!((spec.min(), spec.max_replicas), (1, 3));
+    let mistakes =
+        parse_hpa("hpa.yaml", b"minReplicas: 4\nmaxReplicas: 3\n").map_err(|error| error.to_string());
+    let expected =
+        "hpa.yaml:1:14: `minReplicas` 4 is above `maxReplicas` 3. hint: swap them, or raise `maxReplicas`";
+    assert_eq!(mistakes, Err(expected.to_owned()));
 }
