@@ -27,8 +27,32 @@ pub(super) fn hpa(field: &Field<'_>, version: Option<&str>, draft: &mut Draft, s
     }
     note_metrics(&spec, &name, draft);
     let Yaml::Map(body) = Yaml::from(spec.node) else { return };
-    let body = body.into_iter().filter(|(key, _)| key != "scaleTargetRef").collect();
+    let body = body.into_iter().filter(|(key, _)| key != "scaleTargetRef");
+    let body = body
+        .map(|(key, value)| if key == "metrics" { (key, whole_instances(value)) } else { (key, value) })
+        .collect();
     draft.add(name, at, vec![part("scaling", Yaml::Map(body))]);
+}
+
+/// Turns metrics of one container into metrics of the instance, which has no parts here.
+fn whole_instances(metrics: Yaml) -> Yaml {
+    let Yaml::List(metrics) = metrics else { return metrics };
+    let whole = |metric: Yaml| match metric {
+        Yaml::Map(entries) => Yaml::Map(entries.into_iter().map(whole_instance).collect()),
+        other => other,
+    };
+    Yaml::List(metrics.into_iter().map(whole).collect())
+}
+
+fn whole_instance((key, value): (String, Yaml)) -> (String, Yaml) {
+    match (key.as_str(), value) {
+        ("type", Yaml::Text(kind)) if kind == "ContainerResource" => (key, Yaml::Text("Resource".to_owned())),
+        ("containerResource", Yaml::Map(entries)) => {
+            let entries = entries.into_iter().filter(|(key, _)| key != "container");
+            ("resource".to_owned(), Yaml::Map(entries.collect()))
+        }
+        (_, value) => (key, value),
+    }
 }
 
 /// Notes labels, annotations and namespace; what the API server adds by itself says nothing.
