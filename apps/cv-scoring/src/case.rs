@@ -1,6 +1,7 @@
 //! What is to be scored.
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::{ScoreError, corpus};
 
@@ -48,6 +49,17 @@ impl Case {
 
     pub(crate) fn scoring_rubric(&self) -> &str {
         given(&self.scoring_rubric).unwrap_or(corpus::SCORING_RUBRIC)
+    }
+
+    /// SHA-256 (hex) over the five texts that are scored, defaults included, each preceded by its length.
+    pub(crate) fn sha256(&self) -> String {
+        let mut hash = Sha256::new();
+        let references = [self.job_description(), self.study_case_brief(), self.scoring_rubric()];
+        for text in [self.cv_text.as_str(), self.project_text.as_str()].into_iter().chain(references) {
+            hash.update((text.len() as u64).to_le_bytes());
+            hash.update(text.as_bytes());
+        }
+        hex::encode(hash.finalize())
     }
 
     /// Refuses a case that has nothing to score or that is too large to.

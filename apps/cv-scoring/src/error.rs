@@ -70,6 +70,12 @@ pub enum ScoreError {
         /// The first rule it breaks.
         why: String,
     },
+    /// A mistake in this crate: it stopped where it should not have.
+    #[error("the scorer itself failed: {why}")]
+    Internal {
+        /// What it said.
+        why: String,
+    },
     /// The case's deadline has passed, or would before an answer can come.
     #[error("the deadline of the case has passed")]
     DeadlineExceeded,
@@ -105,6 +111,7 @@ impl ScoreError {
             | Self::UpstreamRejected { .. }
             | Self::Refused { .. }
             | Self::SchemaInvalid { .. }
+            | Self::Internal { .. }
             | Self::DeadlineExceeded => Class::Never,
         }
     }
@@ -120,6 +127,7 @@ impl ScoreError {
             Self::UpstreamRejected { .. } => "UPSTREAM_REJECTED",
             Self::Refused { .. } => "UPSTREAM_REFUSED",
             Self::SchemaInvalid { .. } => "SCHEMA_INVALID",
+            Self::Internal { .. } => "INTERNAL",
             Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
             Self::Cancelled => "CANCELLED",
         }

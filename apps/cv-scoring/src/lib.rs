@@ -13,6 +13,7 @@ mod injection;
 mod openai;
 pub mod rubric;
 mod scored;
+mod text;
 
 use std::time::Instant;
 
@@ -79,8 +80,18 @@ impl Scorer {
             return Err(ScoreError::DeadlineExceeded);
         }
         match &self.engine {
-            Engine::Baseline => baseline::score(case),
+            Engine::Baseline => score_baseline(case.clone(), deadline, cancel).await,
             Engine::OpenAi(openai) => openai.score(case, deadline, cancel).await,
         }
+    }
+}
+
+/// Off the runtime's own threads: a large case computes for some hundred milliseconds.
+async fn score_baseline(case: Case, deadline: Instant, cancel: &CancellationToken) -> Result<Scored, ScoreError> {
+    let computed = tokio::task::spawn_blocking(move || baseline::score(&case));
+    tokio::select! {
+        scored = computed => scored.unwrap_or_else(|failure| Err(ScoreError::Internal { why: failure.to_string() })),
+        () = cancel.cancelled() => Err(ScoreError::Cancelled),
+        () = tokio::time::sleep_until(deadline.into()) => Err(ScoreError::DeadlineExceeded),
     }
 }
