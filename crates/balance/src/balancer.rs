@@ -50,6 +50,7 @@ struct Endpoint<K> {
 pub struct Ticket {
     slot: u64,
     grant: Grant,
+    is_reported: bool,
 }
 
 /// On what ground an endpoint was picked.
@@ -90,6 +91,15 @@ pub enum Outcome {
     Failure,
     /// Says nothing, for example because the client went away.
     Unknown,
+}
+
+/// What giving a ticket back changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Released {
+    /// This outcome ejected the endpoint.
+    pub is_ejected: bool,
+    /// It was the last open request of an endpoint that is draining or has left the set.
+    pub is_drained: bool,
 }
 
 /// One endpoint as seen from outside.
@@ -180,28 +190,30 @@ impl<K: Eq + Clone> Balancer<K> {
         } else {
             Grant::Usual
         };
-        Ok(Pick { key: endpoint.key.clone(), ticket: Ticket { slot: endpoint.slot, grant } })
+        Ok(Pick {
+            key: endpoint.key.clone(),
+            ticket: Ticket { slot: endpoint.slot, grant, is_reported: false },
+        })
     }
 
-    /// Takes a ticket back and learns from the outcome. True when this outcome ejected the endpoint.
-    pub fn release(&mut self, ticket: Ticket, now: Duration, outcome: Outcome) -> bool {
-        let Some(index) = self.endpoints.iter().position(|endpoint| endpoint.slot == ticket.slot) else {
+    /// Learns how the request went, once per ticket, while it may still be open: the head of an answer tells what
+    /// there is to know, and a trial must not last as long as the stream behind it. True when it ejected the endpoint.
+    pub fn report(&mut self, ticket: &mut Ticket, now: Duration, outcome: Outcome) -> bool {
+        if std::mem::replace(&mut ticket.is_reported, true) {
+            return false;
+        }
+        let policy = &self.health_policy;
+        let Some(endpoint) = self.endpoints.iter_mut().find(|endpoint| endpoint.slot == ticket.slot) else {
             return false;
         };
-        let endpoint = &mut self.endpoints[index];
-        debug_assert!(endpoint.open > 0, "a ticket came back twice");
-        endpoint.open = endpoint.open.saturating_sub(1);
-        let policy = &self.health_policy;
         let health = &mut endpoint.health;
-        let is_ejected = match (ticket.grant, outcome) {
-            (Grant::Usual, Outcome::Unknown) | (Grant::FailOpen, Outcome::Failure | Outcome::Unknown) => {
-                false
-            }
+        match (ticket.grant, outcome) {
+            (Grant::Usual | Grant::FailOpen, Outcome::Unknown) | (Grant::FailOpen, Outcome::Failure) => false,
+            (Grant::Usual, Outcome::Failure) => health.failed(policy, now),
             (Grant::Usual, Outcome::Success) => {
                 health.succeeded();
                 false
             }
-            (Grant::Usual, Outcome::Failure) => health.failed(policy, now),
             (Grant::Trial | Grant::FailOpen, Outcome::Success) => {
                 health.reinstate();
                 false
@@ -214,11 +226,23 @@ impl<K: Eq + Clone> Balancer<K> {
                 health.trial_inconclusive(now);
                 false
             }
+        }
+    }
+
+    /// Takes a ticket back: the request is no longer open. Learns from the outcome unless that was done before.
+    pub fn release(&mut self, mut ticket: Ticket, now: Duration, outcome: Outcome) -> Released {
+        let is_ejected = self.report(&mut ticket, now, outcome);
+        let Some(index) = self.endpoints.iter().position(|endpoint| endpoint.slot == ticket.slot) else {
+            return Released { is_ejected, is_drained: true };
         };
+        let endpoint = &mut self.endpoints[index];
+        debug_assert!(endpoint.open > 0, "a ticket came back twice");
+        endpoint.open = endpoint.open.saturating_sub(1);
+        let is_drained = endpoint.open == 0 && !endpoint.is_eligible();
         if endpoint.is_removed && endpoint.open == 0 {
             self.endpoints.swap_remove(index);
         }
-        is_ejected
+        Released { is_ejected, is_drained }
     }
 
     /// All endpoints, also those that have left and still work.

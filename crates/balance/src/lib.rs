@@ -21,7 +21,7 @@ mod policy;
 mod rate;
 mod retry;
 
-pub use balancer::{Balancer, EndpointView, Grant, Member, NoPick, Outcome, Pick, Ticket};
+pub use balancer::{Balancer, EndpointView, Grant, Member, NoPick, Outcome, Pick, Released, Ticket};
 pub use budget::{BudgetPolicy, RetryBudget};
 pub use health::{HealthPolicy, Standing};
 pub use policy::Policy;

@@ -48,7 +48,7 @@ fn eject(balancer: &mut Balancer<usize>, key: usize, now: Duration) {
         balancer.endpoints().map(|view| *view.key).filter(|other| *other != key).collect();
     for failure in 1..=3 {
         let pick = balancer.pick(now, &others).expect("still in");
-        assert_eq!(balancer.release(pick.ticket, now, Outcome::Failure), failure == 3);
+        assert_eq!(balancer.release(pick.ticket, now, Outcome::Failure).is_ejected, failure == 3);
     }
 }
 
@@ -127,7 +127,10 @@ fn three_failures_in_a_row_eject_for_30_s_and_one_trial_follows() {
     assert_eq!(trials.len(), 1, "exactly one trial");
     assert_eq!(standing(&balancer, 1), Standing::OnTrial);
     for trial in trials {
-        assert!(balancer.release(trial.ticket, later, Outcome::Failure), "a failed trial ejects again");
+        assert!(
+            balancer.release(trial.ticket, later, Outcome::Failure).is_ejected,
+            "a failed trial ejects again"
+        );
     }
     assert_eq!(standing(&balancer, 1), Standing::Out { until: later + EJECTED });
 
@@ -148,18 +151,30 @@ fn a_trial_whose_client_left_is_repeated() {
 }
 
 #[test]
+fn a_long_answer_ends_the_trial_at_its_head() {
+    let mut balancer = balancer(Policy::RoundRobin, &[1, 1]);
+    eject(&mut balancer, 1, NOW);
+    let later = NOW + EJECTED;
+    let mut trial = balancer.pick(later, &[0]).expect("a trial");
+    balancer.report(&mut trial.ticket, later, Outcome::Success);
+    assert_eq!((standing(&balancer, 1), balancer.open(&1)), (Standing::In, 1));
+    balancer.release(trial.ticket, later, Outcome::Failure);
+    assert_eq!((standing(&balancer, 1), balancer.open(&1)), (Standing::In, 0));
+}
+
+#[test]
 fn successes_between_failures_and_failures_far_apart_do_not_eject() {
     let mut balancer = balancer(Policy::RoundRobin, &[1, 1]);
     for _ in 0..10 {
         for outcome in [Outcome::Failure, Outcome::Failure, Outcome::Success] {
             let pick = balancer.pick(NOW, &[1]).expect("in");
-            assert!(!balancer.release(pick.ticket, NOW, outcome));
+            assert!(!balancer.release(pick.ticket, NOW, outcome).is_ejected);
         }
     }
     for step in 0..10 {
         let now = NOW + Duration::from_secs(16) * step;
         let pick = balancer.pick(now, &[1]).expect("in");
-        assert!(!balancer.release(pick.ticket, now, Outcome::Failure), "never three within 30 s");
+        assert!(!balancer.release(pick.ticket, now, Outcome::Failure).is_ejected, "never three within 30 s");
     }
 }
 
@@ -171,7 +186,7 @@ fn late_results_of_old_requests_do_not_move_an_ejected_endpoint() {
     for (pick, outcome) in
         old.into_iter().zip([Outcome::Success, Outcome::Failure, Outcome::Success, Outcome::Failure])
     {
-        assert!(!balancer.release(pick.ticket, NOW + Duration::from_secs(5), outcome));
+        assert!(!balancer.release(pick.ticket, NOW + Duration::from_secs(5), outcome).is_ejected);
     }
     assert_eq!(standing(&balancer, 0), Standing::Out { until: NOW + EJECTED });
     assert_eq!(balancer.open(&0), 0);
@@ -210,7 +225,7 @@ fn a_removed_endpoint_is_forgotten_when_its_last_request_ends() {
     let removed: Vec<_> = balancer.endpoints().filter(|view| view.is_removed).map(|view| view.open).collect();
     assert_eq!(removed, [1]);
     assert_eq!(balancer.pick(NOW, &[]).map(|pick| pick.key), Ok(7));
-    balancer.release(pick.ticket, NOW, Outcome::Success);
+    assert!(balancer.release(pick.ticket, NOW, Outcome::Success).is_drained);
     assert_eq!(balancer.endpoints().count(), 1);
 }
 
