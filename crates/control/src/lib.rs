@@ -1,6 +1,29 @@
 //! Observe, decide, act, record: the loop that keeps every service at the size its signals ask for.
+//!
+//! ```text
+//! fleet ─┐                                       ┌─ fleet: launch, stop
+//! queue ─┼─ observe ─ decide (scale, pure) ─ act ┼─ gateway: who serves
+//! edge ──┘             │        plan (pure) ┘    └─ record: decisions.jsonl ─ why
+//!                      └─ memory: controller.json
+//! ```
+//!
+//! [`start`] takes a running fleet, gateway and queue and returns a [`Handle`].
 
+mod controller;
+mod handle;
+mod incident;
 pub mod log;
+mod memory;
+mod metric_line;
+mod metrics;
+mod observe;
+mod operate;
 pub mod plan;
+mod publish;
 pub mod record;
+mod service;
+pub mod signal;
 pub mod view;
+
+pub use controller::{Parts, start};
+pub use handle::{Handle, Refusal};

@@ -1,0 +1,305 @@
+//! The loop: observe → decide → act → record → publish. It owns the services; everybody else asks it through a [`Handle`].
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Arc, Mutex, RwLock},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use plimsoll_fleet::{Fleet, Instance, InstanceId, State};
+use plimsoll_gateway::{Gateway, GatewayStats, Upstream};
+use plimsoll_jobs::Jobs;
+use plimsoll_scale::{self as scale, Time};
+use plimsoll_stack::Stack;
+use serde_json::json;
+use tokio::sync::{mpsc, watch};
+use tokio::time::MissedTickBehavior;
+
+use crate::{
+    handle::{Command, Handle, Shared},
+    incident::Incidents,
+    log::DecisionLog,
+    memory, metric_line,
+    observe::{self, Moment},
+    plan::{Action, plan},
+    publish,
+    record::{Draft, Kind},
+    service::Managed,
+    signal::Signals,
+};
+
+/// How often queues and usage are looked at. Instances coming and going are followed by event.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// Commands that may wait; more than an operator can type.
+const COMMANDS: usize = 64;
+
+/// What the controller works with; all of it is running already.
+pub struct Parts {
+    /// The validated stack.
+    pub stack: Stack,
+    /// Directory of the stack file: relative paths in it start here.
+    pub base: PathBuf,
+    /// Where state is kept.
+    pub state_dir: PathBuf,
+    /// Who runs instances.
+    pub fleet: Fleet,
+    /// The edge, if the stack has one.
+    pub gateway: Option<Gateway>,
+    /// The queue that applications of this stack use.
+    pub jobs: Jobs,
+}
+
+pub(crate) struct Controller {
+    pub(crate) stack: Stack,
+    pub(crate) base: PathBuf,
+    pub(crate) state_dir: PathBuf,
+    jobs: Jobs,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) services: BTreeMap<String, Managed>,
+    /// Services taken out of the stack file whose instances are still leaving.
+    pub(crate) removed: BTreeMap<String, Managed>,
+    signals: Signals,
+    incidents: Incidents,
+    settings: scale::Settings,
+    pub(crate) next_sync: Instant,
+    started: Instant,
+    stopping: bool,
+}
+
+/// Starts the loop. It runs until [`Handle::shutdown`].
+///
+/// # Errors
+/// When the decision log cannot be opened.
+pub fn start(parts: Parts) -> std::io::Result<Handle> {
+    let log = DecisionLog::open(&parts.state_dir)?;
+    let damaged = log.damaged_lines();
+    let shared = Arc::new(Shared {
+        view: RwLock::new(publish::empty(&parts.stack)),
+        changes: watch::Sender::new(0),
+        log: Mutex::new(log),
+        fleet: parts.fleet,
+        gateway: parts.gateway,
+    });
+    let mut remembered = memory::load(&parts.state_dir).unwrap_or_else(|error| {
+        tracing::warn!(%error, "the controller's memory cannot be read: every policy starts with an empty history");
+        BTreeMap::new()
+    });
+    let services = parts.stack.services.iter().map(|(name, service)| {
+        (name.clone(), Managed::new(name, service, &parts.base, remembered.remove(name)))
+    });
+    let services = services.collect();
+    let (commands, inbox) = mpsc::channel(COMMANDS);
+    let controller = Controller {
+        services,
+        removed: BTreeMap::new(),
+        stack: parts.stack,
+        base: parts.base,
+        state_dir: parts.state_dir,
+        jobs: parts.jobs,
+        shared: Arc::clone(&shared),
+        signals: Signals::default(),
+        incidents: Incidents::default(),
+        settings: scale::Settings::default(),
+        next_sync: Instant::now(),
+        started: Instant::now(),
+        stopping: false,
+    };
+    if damaged > 0 {
+        let summary = format!("{damaged} lines of the decision log could not be read and are left out");
+        shared.record(Draft::event(Kind::Lifecycle, "", summary), now_ms());
+    }
+    tokio::spawn(controller.run(inbox));
+    Ok(Handle { shared, commands })
+}
+
+// === impl Controller ===
+
+impl Controller {
+    async fn run(mut self, mut inbox: mpsc::Receiver<Command>) {
+        self.record(Draft::event(Kind::Lifecycle, "", format!("stack `{}` started", self.stack.name)));
+        let mut looks = tokio::time::interval(LOOK_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut fleet_changes = self.shared.fleet.changes();
+        while !self.stopping {
+            tokio::select! {
+                command = inbox.recv() => match command {
+                    Some(command) => self.obey(command).await,
+                    None => break,
+                },
+                _ = looks.tick() => {
+                    self.look().await;
+                    if Instant::now() >= self.next_sync {
+                        self.next_sync = Instant::now() + self.stack.control.sync_period;
+                        self.decide();
+                    }
+                }
+                _ = fleet_changes.changed() => {}
+            }
+            self.act();
+            self.publish();
+        }
+    }
+
+    /// Reads the signals that this process owns.
+    async fn look(&mut self) {
+        let mut signals = Signals {
+            queues: self.jobs.stats(None).await.map_err(|error| error.to_string()),
+            ..Signals::default()
+        };
+        if let Some(stats) = self.gateway_stats() {
+            signals.of_gateway(&stats);
+        }
+        self.signals = signals;
+    }
+
+    /// Asks the policy of every scaled service for a decision.
+    fn decide(&mut self) {
+        let moment =
+            Moment { at: Time(i64::try_from(now_ms()).unwrap_or(i64::MAX)), instant: Instant::now() };
+        let instances = self.shared.fleet.instances();
+        let mut drafts = Vec::new();
+        for (name, managed) in &mut self.services {
+            let Some(spec) = managed.service.scaling.clone() else { continue };
+            let own: Vec<(&Instance, bool)> = instances
+                .iter()
+                .filter(|instance| instance.service == *name && instance.state != State::Stopped)
+                .map(|instance| (instance, managed.leaving.contains(&instance.id)))
+                .collect();
+            let desired = managed.memory.desired;
+            let observed =
+                observe::observe(&spec, desired, &managed.service.resources, &own, &self.signals, moment);
+            let (settings, before) = (&self.settings, managed.memory.policy.clone());
+            let policy = &mut managed.memory.policy;
+            let mut decision = scale::reconcile(&spec, settings, policy, &observed, moment.at);
+            // Asking the fleet for another number cannot fail; whether the instances come up is the fleet's own story.
+            scale::settle(&spec, settings, policy, &mut decision, scale::Written::Succeeded, moment.at);
+            managed.metrics = metric_line::lines(&decision);
+            drafts.extend(managed.take(&decision, || {
+                json!({
+                    "spec": spec, "settings": settings, "state": before,
+                    "observation": observed, "now": moment.at, "decision": decision,
+                })
+            }));
+        }
+        for draft in drafts {
+            self.record(draft);
+        }
+        self.remember();
+    }
+
+    /// Launches and drains until the fleet is what was decided, and tells the gateway who serves.
+    fn act(&mut self) {
+        let instances = self.shared.fleet.instances();
+        let load = self.load();
+        let now_ms = now_ms();
+        for draft in self.incidents.compare(&instances) {
+            self.shared.record(draft, now_ms);
+        }
+        for (name, managed) in self.services.iter_mut().chain(&mut self.removed) {
+            let own: Vec<&Instance> = instances.iter().filter(|instance| instance.service == *name).collect();
+            managed.forget_gone(&own);
+            for action in plan(managed.memory.desired, &managed.members(&own, &load)) {
+                match action {
+                    Action::Launch => {
+                        self.shared.fleet.launch(&managed.spec);
+                    }
+                    Action::Drain(id) => {
+                        if let Some(id) = InstanceId::parse(&id) {
+                            managed.leaving.insert(id.clone());
+                            tokio::spawn(retire(Arc::clone(&self.shared), id, managed.spec.drain));
+                        }
+                    }
+                }
+            }
+        }
+        self.removed.retain(|name, _| {
+            instances.iter().any(|instance| instance.service == *name && instance.state != State::Stopped)
+        });
+        self.tell_gateway();
+    }
+
+    /// Gives the gateway the instances that can serve and are not on their way out.
+    fn tell_gateway(&self) {
+        let Some(gateway) = &self.shared.gateway else { return };
+        let instances = self.shared.fleet.instances();
+        for (name, managed) in &self.services {
+            let serving = instances.iter().filter(|instance| {
+                instance.service == *name
+                    && instance.state == State::Ready
+                    && !managed.leaving.contains(&instance.id)
+            });
+            let upstreams = serving.map(|instance| Upstream {
+                id: instance.id.to_string(),
+                address: instance.address,
+                weight: 1,
+            });
+            gateway.set_upstreams(name, upstreams.collect());
+        }
+    }
+
+    fn publish(&self) {
+        let view = publish::view(&publish::Inputs {
+            stack: &self.stack,
+            services: &self.services,
+            instances: &self.shared.fleet.instances(),
+            gateway: self.gateway_stats(),
+            edge: self.shared.gateway.as_ref().and_then(Gateway::local_addr),
+            signals: &self.signals,
+            log: &self.shared.log(),
+            uptime: self.started.elapsed(),
+            at_ms: now_ms(),
+        });
+        *self.shared.view.write().unwrap_or_else(std::sync::PoisonError::into_inner) = view;
+        self.shared.changes.send_modify(|version| *version += 1);
+    }
+
+    /// The edge stops first and finishes what it has, so that no request meets an instance that is gone.
+    pub(crate) async fn shutdown(&mut self) {
+        self.stopping = true;
+        self.record(Draft::event(Kind::Lifecycle, "", "stopping: instances drain"));
+        let longest = self.services.values().map(|managed| managed.spec.drain).max().unwrap_or_default();
+        if let Some(gateway) = &self.shared.gateway {
+            gateway.shutdown(longest).await;
+        }
+        self.shared.fleet.shutdown().await;
+        self.record(Draft::event(Kind::Lifecycle, "", format!("stack `{}` stopped", self.stack.name)));
+        self.publish();
+    }
+
+    /// Requests in flight by instance id, for choosing who goes.
+    fn load(&self) -> BTreeMap<String, u64> {
+        let upstreams = self.gateway_stats().map(|stats| stats.upstreams).unwrap_or_default();
+        upstreams.into_iter().map(|(id, upstream)| (id, upstream.in_flight)).collect()
+    }
+
+    pub(crate) fn gateway_stats(&self) -> Option<GatewayStats> {
+        self.shared.gateway.as_ref().map(Gateway::stats)
+    }
+
+    pub(crate) fn record(&self, draft: Draft) {
+        self.shared.record(draft, now_ms());
+    }
+
+    pub(crate) fn remember(&self) {
+        let services = self.services.iter().map(|(name, managed)| (name.clone(), managed.memory.clone()));
+        if let Err(error) = memory::save(&self.state_dir, services.collect()) {
+            tracing::error!(%error, "the controller's memory cannot be written");
+        }
+    }
+}
+
+/// Out of the gateway first, then its requests end, then the process is told to stop.
+pub(crate) async fn retire(shared: Arc<Shared>, id: InstanceId, drain: Duration) {
+    if let Some(gateway) = &shared.gateway {
+        // When the deadline passes the process still gets its own: SIGTERM, `drain`, SIGKILL.
+        let _ = tokio::time::timeout(drain, gateway.drain(&id.to_string())).await;
+    }
+    shared.fleet.stop(&id).await;
+}
+
+/// Milliseconds since the Unix epoch.
+fn now_ms() -> u64 {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,181 @@
+//! One service under control: what is asked of it, what its policy remembers, who is on the way out.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::Arc,
+};
+
+use plimsoll_fleet::{Health, Instance, InstanceId, ServiceSpec, State};
+use plimsoll_scale::Decision;
+use plimsoll_stack::Service;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    plan::{Member, Phase},
+    record::{Draft, Kind},
+};
+
+/// What survives a restart of plimsoll.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Memory {
+    /// Instances asked for.
+    pub(crate) desired: u32,
+    /// History of the scaling policy: recommendations and scale events.
+    #[serde(default)]
+    pub(crate) policy: plimsoll_scale::State,
+}
+
+/// One service and everything the controller knows about it.
+pub(crate) struct Managed {
+    pub(crate) service: Service,
+    pub(crate) spec: Arc<ServiceSpec>,
+    pub(crate) memory: Memory,
+    /// Instances that are being drained, whatever the fleet calls them yet.
+    pub(crate) leaving: BTreeSet<InstanceId>,
+    /// Instances that run an earlier specification, or that a restart was asked for.
+    pub(crate) outdated: BTreeSet<InstanceId>,
+    /// One line a metric, from the latest decision.
+    pub(crate) metrics: Vec<String>,
+    /// Why the number was last held, so that only a new reason is recorded.
+    pub(crate) last_hold: Option<String>,
+}
+
+// === impl Managed ===
+
+impl Managed {
+    /// Takes a service under control, with what is remembered of it.
+    /// `base` is the directory of the stack file.
+    pub(crate) fn new(name: &str, service: &Service, base: &Path, memory: Option<Memory>) -> Self {
+        let mut memory = memory.unwrap_or_default();
+        let (min, max) = service.bounds();
+        // The first start asks for `replicas` or the lower bound; a remembered number is kept within today's bounds.
+        let first = if memory.desired == 0 { service.replicas.max(min) } else { memory.desired };
+        memory.desired = first.clamp(min, max);
+        let spec = Arc::new(fleet_spec(name, service, base));
+        Self {
+            service: service.clone(),
+            spec,
+            memory,
+            leaving: BTreeSet::new(),
+            outdated: BTreeSet::new(),
+            metrics: Vec::new(),
+            last_hold: None,
+        }
+    }
+
+    /// The members as the plan sees them.
+    pub(crate) fn members(&self, instances: &[&Instance], load: &BTreeMap<String, u64>) -> Vec<Member> {
+        let living = instances.iter().filter(|instance| instance.state != State::Stopped);
+        living
+            .map(|instance| {
+                let id = instance.id.to_string();
+                Member {
+                    sequence: instance.id.number(),
+                    phase: self.phase(instance),
+                    outdated: self.outdated.contains(&instance.id),
+                    load: load.get(&id).copied().unwrap_or(0),
+                    id,
+                }
+            })
+            .collect()
+    }
+
+    fn phase(&self, instance: &Instance) -> Phase {
+        if self.leaving.contains(&instance.id) {
+            return Phase::Leaving;
+        }
+        match instance.state {
+            State::Starting => Phase::Starting,
+            State::Ready => Phase::Ready,
+            State::NotReady => Phase::Unready,
+            State::CrashLoop { .. } => Phase::Crashing,
+            State::Draining | State::Stopped => Phase::Leaving,
+        }
+    }
+
+    /// Takes over what the policy decided; a draft when the number changed, or is held for a new reason.
+    pub(crate) fn take(
+        &mut self,
+        decision: &Decision,
+        detail: impl FnOnce() -> serde_json::Value,
+    ) -> Option<Draft> {
+        let (from, to) = (decision.current, decision.desired);
+        let draft = |kind| Draft::event(kind, &self.spec.name, decision.summary()).replicas(from, to);
+        if decision.write {
+            self.memory.desired = to;
+            self.last_hold = None;
+            return Some(draft(Kind::Scale).detail(detail()));
+        }
+        let wanted_other = decision.explanation.wanted.is_some_and(|wanted| wanted != from);
+        if !wanted_other && !decision.is_blind() {
+            self.last_hold = None;
+            return None;
+        }
+        let reason = hold_reason(decision);
+        if self.last_hold.as_ref() == Some(&reason) {
+            return None;
+        }
+        self.last_hold = Some(reason);
+        Some(draft(Kind::Hold).detail(detail()))
+    }
+
+    /// Takes over a changed service; says in one line what that means for its instances.
+    pub(crate) fn change<'a>(
+        &mut self,
+        service: &Service,
+        base: &Path,
+        own: impl Iterator<Item = &'a Instance>,
+    ) -> String {
+        let name = self.spec.name.clone();
+        let spec = fleet_spec(&name, service, base);
+        let replaced = spec != *self.spec;
+        if replaced {
+            self.outdated.extend(own.map(|instance| instance.id.clone()));
+            self.spec = Arc::new(spec);
+        }
+        let (min, max) = service.bounds();
+        self.memory.desired = self.memory.desired.clamp(min, max);
+        self.service = service.clone();
+        if replaced {
+            format!("{name}: changed, its instances are replaced one by one")
+        } else {
+            format!("{name}: new policy, its instances stay")
+        }
+    }
+
+    /// Forgets instances that are gone.
+    pub(crate) fn forget_gone(&mut self, instances: &[&Instance]) {
+        let here = |id: &InstanceId| {
+            instances.iter().any(|instance| instance.id == *id && instance.state != State::Stopped)
+        };
+        self.leaving.retain(here);
+        self.outdated.retain(here);
+    }
+}
+
+/// What tells one hold from another: the reasons, not the figures, which differ every time.
+fn hold_reason(decision: &Decision) -> String {
+    let conditions = &decision.conditions;
+    let reasons = [conditions.able_to_scale, conditions.scaling_active, conditions.scaling_limited];
+    let reasons: Vec<String> =
+        reasons.iter().flatten().map(|condition| condition.reason.to_string()).collect();
+    format!("{:?} {}", decision.explanation.path, reasons.join(" "))
+}
+
+/// What the fleet runs for this service.
+pub(crate) fn fleet_spec(name: &str, service: &Service, base: &Path) -> ServiceSpec {
+    ServiceSpec {
+        name: name.to_owned(),
+        command: service.command.clone(),
+        directory: Some(service.working_dir(base)),
+        env: service.env.clone(),
+        health: service
+            .health
+            .as_ref()
+            .map(|health| Health { liveness: health.liveness.clone(), readiness: health.readiness.clone() }),
+        start_timeout: service.start_timeout,
+        drain: service.drain,
+        memory_limit_bytes: service.resources.memory_bytes,
+    }
+}
