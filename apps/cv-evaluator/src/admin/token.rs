@@ -60,7 +60,10 @@ impl TokenKeys {
     /// # Errors
     /// When it cannot be written.
     pub fn issue(&self, username: &str) -> Result<(String, Claims), Error> {
-        let iat = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
+        self.issue_at(username, SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs()))
+    }
+
+    fn issue_at(&self, username: &str, iat: u64) -> Result<(String, Claims), Error> {
         let claims =
             Claims { sub: username.to_owned(), iss: ISSUER.to_owned(), iat, exp: iat + self.ttl.as_secs() };
         Ok((jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding)?, claims))
@@ -149,8 +152,9 @@ mod tests {
 
     #[test]
     fn a_token_ends() {
-        let keys = TokenKeys::new(SECRET, Duration::ZERO);
-        let (token, _) = keys.issue("admin").unwrap();
+        let keys = TokenKeys::new(SECRET, Duration::from_secs(60));
+        let (_, now) = keys.issue("admin").unwrap();
+        let (token, _) = keys.issue_at("admin", now.iat - 70).unwrap();
         assert_eq!(keys.check(&token), None);
     }
 }

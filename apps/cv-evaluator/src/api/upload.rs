@@ -180,6 +180,11 @@ async fn receive(field: &mut Field<'_>, kind: UploadKind, limit: u64) -> Result<
 /// Waits for the next piece, but not for ever.
 async fn next<T>(piece: impl Future<Output = Result<T, MultipartError>>) -> Result<T, ApiError> {
     match tokio::time::timeout(IDLE_TIMEOUT, piece).await {
+        Ok(Err(error)) if error.status().is_server_error() => {
+            // The body broke off: what failed is the client's stream, not this server.
+            tracing::debug!(%error, "an upload broke off");
+            Err(ApiError::new(Code::INVALID_ARGUMENT, "the upload broke off before its end"))
+        }
         Ok(piece) => piece.map_err(|error| extract::rejection(error.status(), error.body_text())),
         Err(_) => Err(slow()),
     }

@@ -1,0 +1,16 @@
+//! The application over real sockets, with a real database file and real worker processes. Tests named after a
+//! weakness of the predecessor (`w08_…`) prove that it is mended.
+
+mod admin;
+mod edge;
+mod evaluate;
+mod openapi;
+mod owners;
+mod processes;
+mod queue;
+mod result;
+mod schema;
+mod store;
+mod support;
+mod upload;
+mod worker;

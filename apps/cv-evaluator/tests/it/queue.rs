@@ -1,0 +1,205 @@
+//! The application's rows and the queue's, always together.
+
+use std::time::Duration;
+
+use plimsoll_jobs::{Claimed, FailureClass, Outcome};
+use serde_json::json;
+
+use cv_evaluator::store::{Accepted, JobBody, Lease, NewEvaluation, Trace, WorkStatus};
+
+use crate::support::{Stack, text};
+
+const LEASE: Duration = Duration::from_secs(30);
+
+/// One queued evaluation, claimed by `worker`.
+async fn claim(stack: &Stack, worker: &str, lease: Duration) -> Claimed {
+    let mut claimed = stack.store.jobs().claim("evaluate", worker, lease, 1).await.unwrap();
+    claimed.pop().expect("a job is ready")
+}
+
+fn scored() -> cv_scoring::Scored {
+    serde_json::from_value(json!({
+        "cv_match_rate": 0.5, "cv_feedback": "a", "project_score": 5.0, "project_feedback": "b",
+        "overall_summary": "c", "parameters": [],
+        "receipt": {
+            "scored_by": "baseline", "model": null, "prompt_version": "v", "case_sha256": "00", "attempts": 1,
+            "calls": 0, "retries": 0, "repairs": 0, "prompt_tokens": null, "completion_tokens": null,
+            "injection_suspected": [], "notes": [],
+        },
+    }))
+    .unwrap()
+}
+
+fn receipt() -> serde_json::Value {
+    cv_evaluator::api::receipt_json(&scored().receipt, 1, Duration::ZERO, Duration::ZERO, "worker-1")
+}
+
+async fn status(stack: &Stack, id: &str) -> WorkStatus {
+    stack.store.read_work(id).await.unwrap().unwrap().status
+}
+
+async fn results(stack: &Stack) -> i64 {
+    let pool = stack.store.jobs().sqlite().unwrap();
+    sqlx::query_scalar("SELECT COUNT(*) FROM cv_result").fetch_one(pool).await.unwrap()
+}
+
+#[tokio::test]
+async fn w01_what_goes_into_the_queue_comes_out_of_it() {
+    let stack = Stack::start().await;
+    let body = stack.upload_texts().await;
+    let request = stack.post("/v1/evaluate").header("x-request-id", "from-the-client").json(&body);
+    let id = text(&request.send().await.unwrap().json().await.unwrap(), "id");
+    let job: JobBody = claim(&stack, "w", LEASE).await.payload.parse().unwrap();
+    assert_eq!(job.evaluation_id, id);
+    assert_eq!(job.trace.request_id.as_deref(), Some("from-the-client"));
+    assert!(job.trace.traceparent.unwrap().starts_with("00-"));
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn w02_a_finished_job_is_not_done_again_after_a_restart() {
+    let stack = Stack::start().await;
+    let id = stack.evaluate(&stack.upload_texts().await).await;
+    let first = stack.worker(&[]).await;
+    stack.finished(&id).await;
+    assert_eq!(first.stop().await.completed, 1);
+    assert!(!stack.store.jobs().has_work("evaluate").await.unwrap());
+    let second = stack.worker(&[]).await;
+    let other = stack.evaluate(&stack.upload_texts().await).await;
+    stack.finished(&other).await;
+    assert_eq!(second.stop().await.completed, 1);
+    assert_eq!(results(&stack).await, 2);
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn w04_attempts_are_counted_with_the_job_whoever_makes_them() {
+    let stack = Stack::with(&[("JOB_MAX_ATTEMPTS", "3")]).await;
+    let id = stack.evaluate(&stack.upload_texts().await).await;
+    for attempt in 1..=3 {
+        let job = claim(&stack, &format!("worker-{attempt}"), LEASE).await;
+        assert_eq!(job.attempt, attempt);
+        assert!(stack.store.start(&id, &job).await.unwrap());
+        assert_eq!(status(&stack, &id).await, WorkStatus::Processing);
+        // At once, so that the next claim need not wait for the backoff.
+        let class = FailureClass::RetryAfter(Duration::ZERO);
+        let outcome = stack.store.fail(&job, &id, class, "UPSTREAM_TIMEOUT", "late").await.unwrap();
+        match attempt {
+            3 => assert_eq!((outcome, status(&stack, &id).await), (Outcome::Dead, WorkStatus::Failed)),
+            _ => assert_eq!(status(&stack, &id).await, WorkStatus::Queued),
+        }
+    }
+    assert_eq!(stack.store.read_evaluation(&id).await.unwrap().unwrap().attempts, 3);
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn w08_late_writer_cannot_overwrite_completed() {
+    let stack = Stack::start().await;
+    let id = stack.evaluate(&stack.upload_texts().await).await;
+    // A worker that stalls past its lease, and another that takes over and finishes.
+    let late = claim(&stack, "late", Duration::from_millis(1)).await;
+    assert!(stack.store.start(&id, &late).await.unwrap());
+    let taken = crate::support::eventually(async || {
+        stack.store.jobs().claim("evaluate", "other", LEASE, 1).await.unwrap().pop()
+    })
+    .await;
+    let work = stack.store.read_work(&id).await.unwrap().unwrap();
+    assert!(stack.store.start(&id, &taken).await.unwrap());
+    assert!(stack.store.complete(Lease::Claim(&taken), &work, &scored(), &receipt()).await.unwrap());
+
+    let mut other = scored();
+    other.cv_match_rate = 0.9;
+    let refused = stack.store.complete(Lease::Claim(&late), &work, &other, &receipt()).await.unwrap_err();
+    assert!(refused.to_string().contains("no longer leased"), "{refused}");
+    let refused = stack.store.fail(&late, &id, FailureClass::Never, "X", "x").await.unwrap_err();
+    assert!(refused.to_string().contains("no longer leased"), "{refused}");
+    assert!(!stack.store.start(&id, &late).await.unwrap());
+    let stored = stack.store.read_result(&id).await.unwrap().unwrap();
+    assert_eq!((stored.status, stored.scores.unwrap().cv_match_rate), (WorkStatus::Completed, 0.5));
+    assert_eq!(results(&stack).await, 1);
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn w09_result_and_state_and_job_end_together_or_not_at_all() {
+    let stack = Stack::start().await;
+    let id = stack.evaluate(&stack.upload_texts().await).await;
+    let job = claim(&stack, "w", LEASE).await;
+    assert!(stack.store.start(&id, &job).await.unwrap());
+    let work = stack.store.read_work(&id).await.unwrap().unwrap();
+    // The database refuses this rate, after job and status were already written in the transaction.
+    let mut impossible = scored();
+    impossible.cv_match_rate = 1.5;
+    stack.store.complete(Lease::Claim(&job), &work, &impossible, &receipt()).await.unwrap_err();
+    assert_eq!((status(&stack, &id).await, results(&stack).await), (WorkStatus::Processing, 0));
+    assert_eq!(stack.store.totals().await.unwrap().completed, 0.0);
+    // The lease is still held, so the same attempt may yet succeed.
+    assert!(stack.store.complete(Lease::Claim(&job), &work, &scored(), &receipt()).await.unwrap());
+    assert_eq!((status(&stack, &id).await, results(&stack).await), (WorkStatus::Completed, 1));
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn w10_a_request_without_its_job_does_not_exist() {
+    let stack = Stack::start().await;
+    let ids = stack.upload_texts().await;
+    let new = NewEvaluation {
+        // Longer than the queue takes: the job is refused after the row was written.
+        owner: "o".repeat(300),
+        cv_id: text(&ids, "cv_id"),
+        project_id: text(&ids, "project_id"),
+        job_description: None,
+        study_case_brief: None,
+        scoring_rubric: None,
+        idempotency_key: None,
+        body_sha256: "00".into(),
+        trace: Trace::default(),
+        max_attempts: 1,
+        max_wait_ms: None,
+    };
+    let mut tx = stack.store.jobs().begin().await.unwrap();
+    sqlx::query("UPDATE cv_upload SET owner = $1")
+        .bind(&new.owner)
+        .execute(tx.sqlite().unwrap())
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    stack.store.accept(new.clone()).await.unwrap_err();
+    let pool = stack.store.jobs().sqlite().unwrap();
+    let rows: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM cv_evaluation").fetch_one(pool).await.unwrap();
+    assert_eq!((rows, stack.store.totals().await.unwrap().evaluations), (0, 0.0));
+
+    let accepted = stack.store.accept(NewEvaluation { owner: "anonymous".into(), ..new }).await.unwrap();
+    assert_eq!(accepted, Accepted::UnknownUpload("cv_id"));
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn w07_only_its_own_deadline_fails_a_waiting_job_and_the_owner_is_told() {
+    let stack = Stack::with(&[("JOB_MAX_WAIT_S", "1")]).await;
+    let id = stack.evaluate(&stack.upload_texts().await).await;
+    let mut tx = stack.store.jobs().begin().await.unwrap();
+    // As if the wait were over already.
+    sqlx::query("UPDATE job SET deadline_ms = 1").execute(tx.sqlite().unwrap()).await.unwrap();
+    tx.commit().await.unwrap();
+    let worker = stack.worker(&[]).await;
+    let done = stack.finished(&id).await;
+    assert_eq!((&done["status"], &done["error"]["code"]), (&json!("failed"), &json!("DEADLINE_EXCEEDED")));
+    assert_eq!(stack.store.totals().await.unwrap().failed, 1.0);
+    worker.stop().await;
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn a_worker_that_dies_on_the_last_attempt_fails_the_evaluation() {
+    let stack = Stack::with(&[("JOB_MAX_ATTEMPTS", "1")]).await;
+    let id = stack.evaluate(&stack.upload_texts().await).await;
+    let job = claim(&stack, "dies", Duration::from_millis(1)).await;
+    assert!(stack.store.start(&id, &job).await.unwrap());
+    let worker = stack.worker(&[]).await;
+    let done = stack.finished(&id).await;
+    assert_eq!((&done["status"], &done["error"]["code"]), (&json!("failed"), &json!("WORKER_LOST")));
+    worker.stop().await;
+    stack.stop().await;
+}
