@@ -29,6 +29,7 @@ fn main() -> ExitCode {
         "idle" => idle(),
         "environment" => environment(),
         "family" => family(),
+        "parent" => parent(),
         "grandchild" => grandchild(),
         "hog" => hog(),
         "hog-family" => hog_family(),
@@ -115,7 +116,8 @@ fn myself(habit: &str) -> Command {
     command
 }
 
-/// Ignores SIGTERM and has a child that left the session, so neither signal to the group reaches that one.
+/// Ignores SIGTERM and has a grandchild that left its group, its session and its parent: a daemon, by which
+/// only its environment tells whose it is.
 fn family() -> ExitCode {
     // A process that blocks in `wait` for a shell that traps the signal would do as well; ignoring is done
     // by tokio's handler, which needs no unsafe code.
@@ -123,12 +125,18 @@ fn family() -> ExitCode {
     runtime.block_on(async {
         let mut term =
             tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).expect("a handler");
-        myself("grandchild").spawn().expect("a child");
+        myself("parent").status().expect("a child");
         loop {
             term.recv().await;
             say("SIGTERM ignored");
         }
     })
+}
+
+/// Leaves its child alone: who looks for descendants does not find that one.
+fn parent() -> ExitCode {
+    myself("grandchild").spawn().expect("a child");
+    ExitCode::SUCCESS
 }
 
 fn grandchild() -> ExitCode {

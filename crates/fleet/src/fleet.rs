@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::ffi::OsString;
 use std::future::Future;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
+use tokio::time::sleep;
 use uuid::Uuid;
 
 use crate::entry::Entry;
@@ -45,7 +47,7 @@ pub(crate) struct Shared {
     pub(crate) memory_groups: Option<MemoryGroups>,
     keeper_task: Mutex<Option<JoinHandle<()>>>,
     runtime: Handle,
-    logs: std::path::PathBuf,
+    logs: PathBuf,
     /// `None` after the shutdown, so that the directory is free for the next fleet.
     ledger: Mutex<Option<Ledger>>,
     entries: Mutex<Entries>,
@@ -65,6 +67,11 @@ struct Entries {
 const STOPPED_KEPT: usize = 64;
 /// Starts per service from which the usual start-up time is taken.
 const STARTUPS_KEPT: usize = 20;
+/// How long a lock is waited for. A plimsoll that was killed holds it a moment longer through a child that
+/// was between fork and exec.
+const LOCK_PATIENCE: Duration = Duration::from_secs(1);
+/// Pause between looks at the lock.
+const LOCK_PERIOD: Duration = Duration::from_millis(50);
 /// How long leftovers of an earlier fleet may take to die before this one starts anyway.
 const LEFTOVER_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -95,7 +102,7 @@ impl Fleet {
         let id = unique.simple().to_string();
         let memory_groups = MemoryGroups::find(&id);
 
-        let mut ledger = Ledger::open(&config.state_dir)?;
+        let mut ledger = open_ledger(&config.state_dir).await?;
         let survivors = end_leftovers(ledger.earlier_fleets(), memory_groups.as_ref()).await;
         ledger.begin(&id, survivors)?;
         let logs = ledger.logs();
@@ -286,6 +293,17 @@ impl Shared {
     fn find(&self, id: &InstanceId) -> Option<Arc<Entry>> {
         let entries = lock(&self.entries);
         entries.running.get(id).or_else(|| entries.stopped.iter().find(|entry| entry.id == *id)).cloned()
+    }
+}
+
+/// Opens the state directory; a lock that is only just being given up is waited for.
+async fn open_ledger(directory: &Path) -> Result<Ledger, FleetError> {
+    let deadline = Instant::now() + LOCK_PATIENCE;
+    loop {
+        match Ledger::open(directory) {
+            Err(FleetError::Locked { .. }) if Instant::now() < deadline => sleep(LOCK_PERIOD).await,
+            result => return result,
+        }
     }
 }
 

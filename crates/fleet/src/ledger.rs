@@ -16,7 +16,7 @@ use crate::{FleetError, InstanceId};
 pub(crate) struct Ledger {
     directory: PathBuf,
     record: Record,
-    _lock: File,
+    lock: File,
 }
 
 /// `fleet.json`.
@@ -61,7 +61,7 @@ impl Ledger {
             let next = record.next.entry(id.service().to_owned()).or_insert(1);
             *next = (*next).max(id.number().saturating_add(1));
         }
-        Ok(Self { directory, record, _lock: lock })
+        Ok(Self { directory, record, lock })
     }
 
     pub(crate) fn logs(&self) -> PathBuf {
@@ -104,6 +104,13 @@ impl Ledger {
         let new = self.directory.join("fleet.json.new");
         fs::write(&new, serde_json::to_vec(&self.record)?)?;
         fs::rename(new, self.directory.join("fleet.json"))
+    }
+}
+
+impl Drop for Ledger {
+    fn drop(&mut self) {
+        // Closing would not be enough: a child between fork and exec still has a copy of the descriptor.
+        let _ = self.lock.unlock();
     }
 }
 

@@ -1,5 +1,6 @@
 //! Nothing outlives plimsoll, however it ends.
 
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ async fn other_fleet(directory: &TempDir) -> OtherFleet {
         .arg("fleet")
         .env("FIXTURE_DIR", directory.path())
         .stdin(Stdio::null())
+        .process_group(0)
         .spawn()
         .expect("started");
     let mut other = OtherFleet { process, pids: Vec::new(), guard: 0 };
@@ -71,6 +73,17 @@ async fn sigkill_of_plimsoll_leaves_nothing_behind() {
     other.process.kill().expect("killed");
     other.process.wait().expect("ended");
     poll("all gone", || !other.pids.iter().any(|pid| alive(*pid)) && !alive(other.guard)).await;
+}
+
+#[tokio::test]
+async fn sigkill_of_the_whole_process_group_of_plimsoll_spares_the_guard() {
+    let directory = tempdir().expect("a directory");
+    let mut other = other_fleet(&directory).await;
+    // Stronger than Ctrl-C, which reaches the same processes.
+    let group = rustix::process::Pid::from_child(&other.process);
+    rustix::process::kill_process_group(group, rustix::process::Signal::KILL).expect("killed");
+    other.process.wait().expect("ended");
+    poll("all gone", || !other.pids.iter().any(|pid| alive(*pid))).await;
 }
 
 #[tokio::test]
