@@ -13,7 +13,7 @@ use crate::error::ApiError;
 
 /// What `npm run build` left; empty when it never ran.
 #[derive(RustEmbed)]
-#[folder = "$CARGO_MANIFEST_DIR/web/dist"]
+#[folder = "web/dist"]
 #[allow_missing = true]
 struct Dist;
 
