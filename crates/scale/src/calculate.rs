@@ -79,4 +79,6 @@ pub enum Held {
     DirectionTurned,
     /// The filled-in count contradicts the direction of the ratio.
     CountContradicts,
+    /// No instance has been ready for long enough to show in the signal (`settleSeconds` only).
+    Settling,
 }

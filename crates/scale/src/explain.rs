@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::calculate::{MetricError, Proposal};
 use crate::normalize::{Limited, Stabilized};
+use crate::policy::{Asking, Substitute};
 use crate::spec::Target;
 use crate::state::Conditions;
 
@@ -42,6 +43,9 @@ pub struct Explanation {
     /// Index of the metric that asked for most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub winner: Option<usize>,
+    /// The policy that asked for more than every metric, if one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub winning_policy: Option<Asking>,
     /// What the winner asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wanted: Option<u32>,
@@ -87,6 +91,9 @@ pub struct MetricReport {
     /// What it asks for, or why it has no say.
     #[serde(flatten)]
     pub outcome: MetricOutcome,
+    /// What stands in for it after a failure, when `signalLoss` is declared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub substitute: Option<Substitute>,
 }
 
 /// Result of one metric.

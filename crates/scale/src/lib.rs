@@ -13,6 +13,8 @@ pub mod calculate;
 pub mod explain;
 pub mod normalize;
 pub mod observe;
+pub mod policy;
+pub mod queueing;
 mod reconcile;
 pub mod settings;
 pub mod spec;

@@ -6,8 +6,10 @@ use crate::calculate::{
 use crate::explain::{Decision, Explanation, MetricOutcome, MetricReport, Path};
 use crate::normalize::{self, Bounds, Limited, Past, Stabilized};
 use crate::observe::{Reading, Scale, SelectorFault};
+use crate::policy::{Asking, Health, Substitute};
 use crate::settings::Settings;
-use crate::spec::{Behavior, HpaSpec, MetricSpec, Target};
+use crate::spec::policy::SignalLoss;
+use crate::spec::{Behavior, HpaSpec, MetricSpec, ScalingRules, Target};
 use crate::state::{Reason, Recommendation, State};
 use crate::{Observation, Time};
 
@@ -20,6 +22,19 @@ pub enum Written {
     Failed(String),
 }
 
+/// What policies beside `metrics` bring to a round. [`Extras::default`] is plain Kubernetes.
+#[derive(Default)]
+pub(crate) struct Extras<'a> {
+    /// What each of them asks for; a failure keeps the target from scaling in, as that of a metric does.
+    pub(crate) asks: &'a [(Asking, Result<u32, MetricError>)],
+    /// One of them sees load while no instance runs.
+    pub(crate) measurable_at_zero: bool,
+    /// See [`Round::settle_s`].
+    pub(crate) settle_s: Option<u32>,
+    /// What stands in for lost metrics.
+    pub(crate) signal_loss: Option<(SignalLoss, &'a mut Vec<Health>)>,
+}
+
 /// Decides what to do now and records the recommendation in `state`. When [`Decision::write`] is set, write the scale
 /// and report the outcome to [`settle`].
 pub fn reconcile(
@@ -29,12 +44,24 @@ pub fn reconcile(
     observed: &Observation,
     now: Time,
 ) -> Decision {
+    reconcile_with(spec, settings, state, observed, Extras::default(), now)
+}
+
+pub(crate) fn reconcile_with(
+    spec: &HpaSpec,
+    settings: &Settings,
+    state: &mut State,
+    observed: &Observation,
+    extras: Extras<'_>,
+    now: Time,
+) -> Decision {
     let mut explanation = Explanation {
         path: Path::Metrics,
         min_replicas: spec.min(),
         max_replicas: spec.max_replicas,
         metrics: Vec::new(),
         winner: None,
+        winning_policy: None,
         wanted: None,
         stabilized: None,
         limited: None,
@@ -50,7 +77,7 @@ pub fn reconcile(
     // A controller without history must not downscale for one stabilisation window.
     state.recommendations.get_or_insert_with(|| vec![Recommendation { replicas: current, at: now }]);
 
-    if current == 0 && !may_leave_zero(spec, settings, state) {
+    if current == 0 && !may_leave_zero(spec, settings, state, extras.measurable_at_zero) {
         if !settings.scale_to_zero {
             state.conditions.scaled_to_zero = None;
         }
@@ -76,7 +103,8 @@ pub fn reconcile(
         return decision(state, current, current, Some(reason.to_string()), explanation);
     }
 
-    let measured = measure(spec, settings, observed, scale, now, &mut explanation);
+    let asked = extras.asks.iter().filter_map(|(_, asked)| asked.as_ref().ok().copied()).max();
+    let measured = measure(spec, settings, observed, scale, extras, now, &mut explanation);
     let (wanted, error) = match measured {
         Ok(measured) => measured,
         Err((reason, message)) => {
@@ -88,7 +116,7 @@ pub fn reconcile(
     state.conditions.scaling_active(true, Reason::ValidMetricFound, now);
     explanation.wanted = Some(wanted);
 
-    let (stabilized, limited) = normalize(spec, settings, state, current, wanted, now);
+    let (stabilized, limited) = normalize(spec, settings, state, current, wanted, asked, now);
     let able = if stabilized.replicas == wanted { Reason::ReadyForNewScale } else { stabilized.reason };
     state.conditions.able_to_scale(true, able, now);
     state.conditions.scaling_limited(limited.replicas != stabilized.replicas, limited.reason, now);
@@ -108,6 +136,18 @@ pub fn settle(
     written: Written,
     now: Time,
 ) {
+    settle_with(spec, settings, state, decision, written, false, now);
+}
+
+pub(crate) fn settle_with(
+    spec: &HpaSpec,
+    settings: &Settings,
+    state: &mut State,
+    decision: &mut Decision,
+    written: Written,
+    measurable_at_zero: bool,
+    now: Time,
+) {
     if !decision.write {
         return;
     }
@@ -124,7 +164,9 @@ pub fn settle(
             if let Some(behavior) = &spec.behavior {
                 remember(behavior, settings, state, current, desired, now);
             }
-            note_zero(spec, settings, state, current, desired, now);
+            let measurable = measurable_at_zero || spec.has_object_or_external();
+            let to_zero = current > 0 && desired == 0 && spec.min() == 0 && measurable;
+            note_zero(settings, state, to_zero, now);
         }
     }
     state.desired = Some(decision.desired);
@@ -143,18 +185,20 @@ fn decision(
 }
 
 /// At zero only a target that its autoscaler put there is looked at: a zero set by hand is a pause.
-fn may_leave_zero(spec: &HpaSpec, settings: &Settings, state: &State) -> bool {
+fn may_leave_zero(spec: &HpaSpec, settings: &Settings, state: &State, seen_otherwise: bool) -> bool {
     let by_itself = state.conditions.scaled_to_zero.is_some_and(|condition| condition.status);
-    settings.scale_to_zero && by_itself && (spec.min() != 0 || spec.has_object_or_external())
+    let measurable = seen_otherwise || spec.has_object_or_external();
+    settings.scale_to_zero && by_itself && (spec.min() != 0 || measurable)
 }
 
 /// Evaluates every metric; the highest proposal wins. Returns the wanted count and the error to report beside it, or
-/// why nothing may be done: every metric failed, or some did and the rest asks for less than there is.
+/// why nothing may be done: nothing answered, or something failed and the rest asks for less than there is.
 fn measure(
     spec: &HpaSpec,
     settings: &Settings,
     observed: &Observation,
     scale: Scale,
+    mut extras: Extras<'_>,
     now: Time,
     explanation: &mut Explanation,
 ) -> Result<(u32, Option<String>), (Reason, String)> {
@@ -165,26 +209,39 @@ fn measure(
         spec_replicas: scale.spec_replicas,
         status_replicas: scale.status_replicas,
         now,
+        settle_s: extras.settle_s,
     };
-    let metrics = spec.effective_metrics();
-    let mut highest = 0_i32;
-    let mut first_failure: Option<(Reason, String)> = None;
-    let mut failures = 0_usize;
+    let metrics =
+        if extras.asks.is_empty() { spec.effective_metrics() } else { spec.metrics.as_slice().into() };
+    let mut tally = Tally::default();
     explanation.metrics.reserve_exact(metrics.len());
     for (index, metric) in metrics.iter().enumerate() {
+        let health = extras.signal_loss.as_mut().and_then(|(rule, healths)| {
+            if healths.len() <= index {
+                healths.resize(index + 1, Health::default());
+            }
+            healths.get_mut(index).map(|health| (*rule, health))
+        });
+        let mut substitute = None;
         let outcome = match propose(&round, metric, observed.readings.get(index)) {
             Ok(proposal) => {
-                // Kubernetes starts at 0 and replaces a 0 by anything.
-                if highest == 0 || proposal.replicas > highest {
-                    highest = proposal.replicas;
+                if let Some((_, health)) = health {
+                    health.answered(proposal.replicas, now);
+                }
+                if tally.add(proposal.replicas) {
                     explanation.winner = Some(index);
                 }
                 MetricOutcome::Proposal(proposal)
             }
             Err(error) => {
-                failures += 1;
-                first_failure
-                    .get_or_insert_with(|| (reason_of(metric), format!("{}: {error}", metric.name())));
+                substitute = health.and_then(|(rule, health)| health.failed(&rule, scale.spec_replicas, now));
+                if substitute.is_none_or(Substitute::blocks_scale_in) {
+                    tally.blocked = true;
+                }
+                if substitute.is_some_and(|substitute| tally.add(substitute.replicas())) {
+                    explanation.winner = Some(index);
+                }
+                tally.fail(reason_of(metric), || format!("{}: {error}", metric.name()));
                 MetricOutcome::Failure(error)
             }
         };
@@ -193,15 +250,59 @@ fn measure(
             kind: metric.kind().to_owned(),
             target: metric.target(),
             outcome,
+            substitute,
         });
     }
-    let wanted = u32::try_from(highest).unwrap_or(0);
-    let Some((reason, first)) = first_failure else { return Ok((wanted, None)) };
-    let message = format!("invalid metrics ({failures} of {}), first error: {first}", metrics.len());
-    if failures == metrics.len() || i64::from(highest) < i64::from(scale.spec_replicas) {
+    for (policy, asked) in extras.asks {
+        match asked {
+            Ok(replicas) => {
+                if tally.add(i32::try_from(*replicas).unwrap_or(i32::MAX)) {
+                    explanation.winning_policy = Some(*policy);
+                }
+            }
+            Err(error) => {
+                tally.blocked = true;
+                // The closest reason Kubernetes knows: a signal from outside the instances.
+                tally.fail(Reason::FailedGetExternalMetric, || format!("{policy}: {error}"));
+            }
+        }
+    }
+    let wanted = u32::try_from(tally.highest).unwrap_or(0);
+    let Some((reason, first)) = tally.first_failure else { return Ok((wanted, None)) };
+    let asked = metrics.len() + extras.asks.len();
+    let message = format!("invalid metrics ({} of {asked}), first error: {first}", tally.failures);
+    if !tally.answered || (tally.blocked && i64::from(tally.highest) < i64::from(scale.spec_replicas)) {
         return Err((reason, message));
     }
     Ok((wanted, Some(message)))
+}
+
+/// Sums a round of proposals and failures up.
+#[derive(Default)]
+struct Tally {
+    highest: i32,
+    answered: bool,
+    failures: usize,
+    first_failure: Option<(Reason, String)>,
+    /// A failure keeps the target from scaling in.
+    blocked: bool,
+}
+
+impl Tally {
+    /// True when the proposal becomes the highest. Kubernetes starts at 0 and replaces a 0 by anything.
+    fn add(&mut self, replicas: i32) -> bool {
+        self.answered = true;
+        let wins = self.highest == 0 || replicas > self.highest;
+        if wins {
+            self.highest = replicas;
+        }
+        wins
+    }
+
+    fn fail(&mut self, reason: Reason, message: impl FnOnce() -> String) {
+        self.failures += 1;
+        self.first_failure.get_or_insert_with(|| (reason, message()));
+    }
 }
 
 fn propose(
@@ -278,6 +379,7 @@ fn normalize(
     state: &mut State,
     current: u32,
     wanted: u32,
+    asked: Option<u32>,
     now: Time,
 ) -> (Stabilized, Limited) {
     let bounds = Bounds { min: spec.min(), max: spec.max_replicas };
@@ -286,7 +388,10 @@ fn normalize(
         let window_s = settings.downscale_stabilization_s;
         let stabilized = normalize::hold_down(log, wanted, window_s, now);
         normalize::record(log, wanted, window_s, now);
-        let limited = normalize::clamp(settings, bounds, current, stabilized.replicas);
+        // The built-in step limit guards against bogus utilisation; a policy that knows the backlog is not held back.
+        let least = asked.map_or(0.0, f64::from).max(settings.scale_up_limit_minimum);
+        let settings = Settings { scale_up_limit_minimum: least, ..*settings };
+        let limited = normalize::clamp(&settings, bounds, current, stabilized.replicas);
         return (stabilized, limited);
     };
     let (up, down) = (behavior.up(), behavior.down(settings.downscale_stabilization_s));
@@ -294,7 +399,18 @@ fn normalize(
     let stabilized = normalize::stabilize(log, current, wanted, up_s, down_s, now);
     normalize::record(log, wanted, up_s.max(down_s), now);
     let past = Past { up: &state.up_events, down: &state.down_events, now };
-    let limited = normalize::rate_limit(bounds, current, stabilized.replicas, up, down, past);
+    let mut limited = normalize::rate_limit(bounds, current, stabilized.replicas, up, down, past);
+    // The default limits upwards are not the user's word, so they do not hold a policy back either.
+    let own_limits = behavior.scale_up.as_ref().is_some_and(ScalingRules::limits_rate);
+    if limited.reason == Reason::ScaleUpLimit && !own_limits {
+        let allowed = asked.unwrap_or(0).min(bounds.max).min(stabilized.replicas);
+        if allowed > limited.replicas {
+            limited = Limited { replicas: allowed, ..limited };
+        }
+        if limited.replicas == stabilized.replicas {
+            limited = Limited { reason: Reason::DesiredWithinRange, policy: None, ..limited };
+        }
+    }
     (stabilized, limited)
 }
 
@@ -317,12 +433,10 @@ fn remember(
 }
 
 /// Remembers whether the autoscaler itself went to zero, so that it may come back on its own.
-fn note_zero(spec: &HpaSpec, settings: &Settings, state: &mut State, current: u32, desired: u32, now: Time) {
+fn note_zero(settings: &Settings, state: &mut State, to_zero: bool, now: Time) {
     if !settings.scale_to_zero {
         state.conditions.scaled_to_zero = None;
-        return;
-    }
-    if current > 0 && desired == 0 && spec.min() == 0 && spec.has_object_or_external() {
+    } else if to_zero {
         state.conditions.scaled_to_zero(true, Reason::ScaledToZero, now);
     } else {
         state.conditions.scaled_to_zero(false, Reason::NotScaledToZero, now);

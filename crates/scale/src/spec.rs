@@ -4,6 +4,7 @@
 //! the decision log is the same spec. Serde speaks the camelCase shape of the Kubernetes API; quantities are held as
 //! integer milli-units and written as Kubernetes quantities.
 
+pub mod policy;
 mod quantity;
 mod target;
 mod validate;
@@ -395,6 +396,11 @@ impl ScalingRules {
     /// As downward rules: what is absent gets the downward default; the window is the global one, in seconds.
     pub fn resolve_down(&self, global_window_s: u32) -> Rules<'_> {
         self.over(Rules { stabilization_window_s: global_window_s, ..DOWN })
+    }
+
+    /// True when the user wrote rate limits for this direction, or switched it off.
+    pub fn limits_rate(&self) -> bool {
+        self.policies.is_some() || self.select_policy == Some(SelectPolicy::Disabled)
     }
 
     fn over<'a>(&'a self, base: Rules<'a>) -> Rules<'a> {

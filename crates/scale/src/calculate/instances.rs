@@ -22,6 +22,8 @@ pub struct Round<'a> {
     pub status_replicas: u32,
     /// The time.
     pub now: Time,
+    /// Instances that became ready less than this many seconds ago do not multiply a `Value` ratio (not in Kubernetes).
+    pub settle_s: Option<u32>,
 }
 
 /// Sums over the samples that count; i128 so that no input overflows.

@@ -1,6 +1,7 @@
 //! Metrics that describe something else than the instances: HPA.md sections 4.4 and 4.5.
 
 use super::{Current, Held, MetricError, Proposal, Round};
+use crate::observe::Instance;
 
 /// Which target a sum is for; they differ in how Kubernetes adds series up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,8 +48,20 @@ pub fn value_target(round: &Round<'_>, total_milli: i64, target_milli: i64) -> R
     if round.instances.is_empty() {
         return Err(MetricError::NoInstances);
     }
-    let ready = round.instances.iter().filter(|instance| instance.is_ready()).count();
+    let ready = round.instances.iter().filter(|instance| multiplies(round, instance)).count();
+    if ready == 0 && round.settle_s.is_some() {
+        // Everything is on its way or has just arrived: nothing was relieved yet.
+        return Ok(proposal(round.spec_replicas as i32, Some(Held::Settling)));
+    }
     Ok(proposal((ratio * ready as f64).ceil() as i32, None))
+}
+
+fn multiplies(round: &Round<'_>, instance: &Instance) -> bool {
+    let settled = |settle_s| {
+        let since = instance.readiness.map(|readiness| readiness.since);
+        since.is_none_or(|since| since.plus_s(settle_s) <= round.now)
+    };
+    instance.is_ready() && round.settle_s.is_none_or(settled)
 }
 
 /// Replicas for a target per instance: total over target, whatever the readiness, so the answer stays the same while

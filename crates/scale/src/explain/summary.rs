@@ -45,12 +45,18 @@ fn failed(decision: &Decision) -> String {
 }
 
 fn measured(decision: &Decision) -> String {
-    let Explanation { winner, wanted, stabilized, limited, metrics, max_replicas, min_replicas, .. } =
+    let Explanation { winner, winning_policy, wanted, stabilized, limited, metrics, .. } =
         &decision.explanation;
+    let Explanation { min_replicas, max_replicas, .. } = decision.explanation;
     let current = decision.current;
     let mut text = String::new();
-    if let Some(metric) = winner.and_then(|index| metrics.get(index)) {
+    if let Some(policy) = winning_policy {
+        let _ = write!(text, "{policy} asks for {}", wanted.unwrap_or(current));
+    } else if let Some(metric) = winner.and_then(|index| metrics.get(index)) {
         subject(&mut text, metric);
+        if let Some(substitute) = metric.substitute {
+            let _ = write!(text, " is lost; {substitute}");
+        }
         let held = metric.proposal().and_then(|proposal| proposal.held);
         let _ = match held {
             Some(Held::WithinTolerance) => write!(text, " is within tolerance"),
@@ -60,12 +66,13 @@ fn measured(decision: &Decision) -> String {
             Some(Held::DirectionTurned | Held::CountContradicts) => {
                 write!(text, " would turn around once missing and unready instances are counted")
             }
+            Some(Held::Settling) => write!(text, " waits for instances that have just started"),
             None => write!(text, " asks for {}", wanted.unwrap_or(current)),
         };
-        let failed = metrics.iter().filter(|metric| metric.failure().is_some()).count();
-        if failed > 0 {
-            let _ = write!(text, " ({failed} of {} metrics failed)", metrics.len());
-        }
+    }
+    let failed = metrics.iter().filter(|metric| metric.failure().is_some()).count();
+    if failed > 0 {
+        let _ = write!(text, " ({failed} of {} metrics failed)", metrics.len());
     }
     if let (Some(wanted), Some(stabilized)) = (wanted, stabilized)
         && stabilized.replicas != *wanted

@@ -14,6 +14,20 @@ pub(super) mod milli {
     }
 }
 
+/// `i64` milli-units.
+pub(super) mod milli_required {
+    use plimsoll_quantity::Quantity;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(in super::super) fn serialize<S: Serializer>(milli: &i64, to: S) -> Result<S::Ok, S::Error> {
+        Quantity::from_milli(*milli).serialize(to)
+    }
+
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<i64, D::Error> {
+        Ok(Quantity::deserialize(from)?.milli())
+    }
+}
+
 /// `Option<f64>` fraction, used by `tolerance`.
 pub(super) mod fraction {
     use plimsoll_quantity::Quantity;

@@ -64,6 +64,7 @@ impl Setting {
             spec_replicas: self.spec_replicas,
             status_replicas: self.status_replicas,
             now: self.now,
+            settle_s: None,
         }
     }
 }

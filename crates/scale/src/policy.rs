@@ -1,0 +1,343 @@
+//! Policies beside `metrics`, and guards around the decision. Each is off until it is named; with none named, [`decide`]
+//! is [`reconcile`](crate::reconcile) and its result reads the same byte for byte.
+//!
+//! * What **asks** for a count (`queueLatency`, `concurrency`, `slo`) competes with the metrics: the highest wins.
+//! * What gives a **floor** (`schedule`, `forecast`) raises the answer inside `maxReplicas` and never lowers it.
+//! * **Guards** (`freeze`, `pause`, `step`) have the last word.
+
+pub mod concurrency;
+mod flaps;
+pub mod forecast;
+mod health;
+pub mod queue_latency;
+pub mod schedule;
+mod signals;
+pub mod slo;
+mod victims;
+
+use serde::{Deserialize, Serialize};
+
+use crate::calculate::MetricError;
+use crate::explain::Path;
+use crate::reconcile::{Extras, reconcile_with, settle_with};
+use crate::spec::policy::ScalingPolicy;
+use crate::{Decision, Observation, Settings, State, Time, Written};
+use schedule::{Schedule, ScheduleError};
+
+pub use flaps::Flapping;
+pub use health::{Health, LastGood, Substitute};
+pub use signals::{Capacity, Gauge, QueueSignal, Signals, Traffic};
+pub use victims::{Candidate, Victims, choose};
+
+/// A [`ScalingPolicy`] ready to decide with: cron times are read, time zones are looked up.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    spec: ScalingPolicy,
+    schedules: Vec<Schedule>,
+}
+
+/// The whole memory between rounds.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct PolicyState {
+    /// Of the autoscaler itself.
+    #[serde(flatten)]
+    pub hpa: State,
+    /// Of `concurrency`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub concurrency: concurrency::Memory,
+    /// Of `forecast`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub forecast: forecast::Memory,
+    /// Of each metric, for `signalLoss`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub health: Vec<Health>,
+    /// Of the flap detector.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub flaps: flaps::Memory,
+}
+
+/// What asks for a count beside `metrics`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Asking {
+    /// [`queue_latency`].
+    QueueLatency,
+    /// [`concurrency`].
+    Concurrency,
+    /// [`slo`].
+    Slo,
+}
+
+/// A decision and what the policies had to do with it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PolicyDecision {
+    /// The decision, guards included.
+    #[serde(flatten)]
+    pub decision: Decision,
+    /// What each policy saw; a failed one is absent here and named in `failed`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub policies: Reports,
+    /// What raised or held the answer after the autoscaler was done, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overrides: Vec<Override>,
+    /// Set when the decision wants to jump by more than `step.alertAbove`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jump_alert: Option<u32>,
+    /// Set while the count goes up and down too often.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flapping: Option<Flapping>,
+}
+
+/// Reports of the policies that are on.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Reports {
+    /// `queueLatency`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue_latency: Option<queue_latency::Report>,
+    /// `concurrency`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<concurrency::Report>,
+    /// `slo`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slo: Option<slo::Report>,
+    /// Schedules in force.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub schedule: Vec<schedule::Report>,
+    /// `forecast`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forecast: Option<forecast::Report>,
+    /// Policies without an answer, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<(Asking, MetricError)>,
+}
+
+/// A change of the answer after the autoscaler was done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Override {
+    /// What changed it.
+    pub by: By,
+    /// From this count.
+    pub from: u32,
+    /// To this count.
+    pub to: u32,
+}
+
+/// What changed an answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum By {
+    /// A schedule of this name.
+    Schedule(String),
+    /// The forecast.
+    Forecast,
+    /// `step.max`.
+    Step,
+    /// `pause.scaleIn`.
+    PauseScaleIn,
+    /// `pause.scaleOut`.
+    PauseScaleOut,
+    /// `freeze`.
+    Freeze,
+}
+
+/// Decides. `observed.readings` holds one reading per metric of `spec().hpa.metrics` (of the default CPU metric when that
+/// is empty and no policy asks). When the decision says `write`, write and report to [`settle_policy`].
+pub fn decide(
+    policy: &Policy,
+    settings: &Settings,
+    state: &mut PolicyState,
+    observed: &Observation,
+    signals: &Signals,
+    now: Time,
+) -> PolicyDecision {
+    let spec = &policy.spec;
+    let max = spec.hpa.max_replicas;
+    let startup_ms = signals.startup_ms.unwrap_or(0);
+    let mut policies = Reports::default();
+    let asks = ask(spec, settings, state, observed, signals, &mut policies, now);
+    let extras = Extras {
+        asks: &asks,
+        measurable_at_zero: spec.has_asking_policy(),
+        settle_s: spec.settle_s,
+        signal_loss: spec.signal_loss.map(|rule| (rule, &mut state.health)),
+    };
+    let mut decision = reconcile_with(&spec.hpa, settings, &mut state.hpa, observed, extras, now);
+
+    let mut overrides = Vec::new();
+    // A pause by hand and a target that cannot be read are nobody's to raise.
+    let may_raise = !matches!(decision.explanation.path, Path::NoScale | Path::Paused);
+    for schedule in &policy.schedules {
+        if let Some(report) = schedule.evaluate(startup_ms, now) {
+            let floor = report.asks.min(max);
+            if may_raise && floor > decision.desired {
+                change(&mut decision, &mut overrides, By::Schedule(report.name.clone()), floor);
+            }
+            policies.schedule.push(report);
+        }
+    }
+    if let Some(forecast) = &spec.forecast {
+        let report =
+            forecast::evaluate(forecast, &mut state.forecast, signals.demand.as_ref(), startup_ms, now);
+        let floor = report.asks.unwrap_or(0).min(max);
+        if may_raise && floor > decision.desired {
+            change(&mut decision, &mut overrides, By::Forecast, floor);
+        }
+        policies.forecast = Some(report);
+    }
+    let jump = decision.desired.abs_diff(decision.current);
+    let jump_alert = spec.step.alert_above.is_some_and(|most| jump > most).then_some(jump);
+    guard(spec, &mut decision, &mut overrides);
+    if !overrides.is_empty() {
+        decision.write = decision.desired != decision.current;
+        state.hpa.desired = Some(decision.desired);
+    }
+    let flapping = spec.flap_detector.and_then(|detector| state.flaps.flapping(&detector, now));
+    PolicyDecision { decision, policies, overrides, jump_alert, flapping }
+}
+
+/// Takes note of what became of the write; see [`settle`](crate::settle).
+pub fn settle_policy(
+    policy: &Policy,
+    settings: &Settings,
+    state: &mut PolicyState,
+    decided: &mut PolicyDecision,
+    written: Written,
+    now: Time,
+) {
+    let spec = &policy.spec;
+    let Decision { write, current, desired, .. } = decided.decision;
+    if let Some(detector) = &spec.flap_detector
+        && write
+        && written == Written::Succeeded
+    {
+        state.flaps.moved(desired > current, now);
+        decided.flapping = state.flaps.flapping(detector, now);
+    }
+    let at_zero = spec.has_asking_policy();
+    settle_with(&spec.hpa, settings, &mut state.hpa, &mut decided.decision, written, at_zero, now);
+}
+
+/// Asks every policy that is on.
+fn ask(
+    spec: &ScalingPolicy,
+    settings: &Settings,
+    state: &mut PolicyState,
+    observed: &Observation,
+    signals: &Signals,
+    policies: &mut Reports,
+    now: Time,
+) -> Vec<(Asking, Result<u32, MetricError>)> {
+    let mut asks = Vec::new();
+    if !spec.has_asking_policy() {
+        return asks;
+    }
+    let max = spec.hpa.max_replicas;
+    let startup_s = signals.startup_ms.unwrap_or(0) as f64 / 1000.0;
+    let capacity = Capacity::of(observed, now);
+    if let Some(rule) = &spec.queue_latency {
+        let report = Signals::fresh(signals.queue, |queue| queue.at, settings, now)
+            .and_then(|queue| queue_latency::evaluate(rule, &queue, &capacity, startup_s, max));
+        asks.push((Asking::QueueLatency, report.as_ref().map(|report| report.asks).map_err(Clone::clone)));
+        policies.queue_latency = report.ok();
+    }
+    if let Some(rule) = &spec.concurrency {
+        let report = Signals::fresh(signals.in_flight, |gauge| gauge.at, settings, now)
+            .map(|gauge| concurrency::evaluate(rule, &mut state.concurrency, &gauge, &capacity, now));
+        asks.push((Asking::Concurrency, report.as_ref().map(|report| report.asks).map_err(Clone::clone)));
+        policies.concurrency = report.ok();
+    }
+    if let Some(rule) = &spec.slo {
+        let report = Signals::fresh(signals.traffic, |traffic| traffic.at, settings, now)
+            .map(|traffic| slo::evaluate(rule, &traffic, max));
+        asks.push((Asking::Slo, report.as_ref().map(|report| report.asks).map_err(Clone::clone)));
+        policies.slo = report.ok();
+    }
+    let failed = asks.iter().filter_map(|(asking, asked)| Some((*asking, asked.as_ref().err()?.clone())));
+    policies.failed = failed.collect();
+    asks
+}
+
+/// The last word: size of the step, directions that are off, freeze.
+fn guard(spec: &ScalingPolicy, decision: &mut Decision, overrides: &mut Vec<Override>) {
+    let current = decision.current;
+    if let Some(most) = spec.step.max {
+        let bounded = decision.desired.clamp(current.saturating_sub(most), current.saturating_add(most));
+        change(decision, overrides, By::Step, bounded);
+    }
+    if spec.pause.scale_in && decision.desired < current {
+        change(decision, overrides, By::PauseScaleIn, current);
+    }
+    if spec.pause.scale_out && decision.desired > current {
+        change(decision, overrides, By::PauseScaleOut, current);
+    }
+    if spec.freeze {
+        change(decision, overrides, By::Freeze, current);
+    }
+}
+
+fn change(decision: &mut Decision, overrides: &mut Vec<Override>, by: By, to: u32) {
+    if to != decision.desired {
+        overrides.push(Override { by, from: decision.desired, to });
+        decision.desired = to;
+    }
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+// === impl Policy ===
+
+impl Policy {
+    /// Prepares a spec; fails on cron times and time zones that mean nothing.
+    pub fn compile(spec: ScalingPolicy) -> Result<Self, ScheduleError> {
+        let schedules = spec.schedule.iter().map(Schedule::compile).collect::<Result<_, _>>()?;
+        Ok(Self { spec, schedules })
+    }
+
+    /// The spec it was made from.
+    pub fn spec(&self) -> &ScalingPolicy {
+        &self.spec
+    }
+}
+
+// === impl PolicyDecision ===
+
+impl PolicyDecision {
+    /// One honest sentence: that of the decision, then everything that changed it afterwards.
+    pub fn summary(&self) -> String {
+        use std::fmt::Write as _;
+        let mut text = self.decision.summary();
+        for Override { by, from, to } in &self.overrides {
+            let _ = match by {
+                By::Schedule(name) => write!(text, "; raised from {from} to {to} by schedule `{name}`"),
+                By::Forecast => write!(text, "; raised from {from} to {to} by the forecast"),
+                By::Step => write!(text, "; one step goes to {to} instead of {from}"),
+                By::PauseScaleIn => write!(text, "; scaling in to {from} is paused, stays at {to}"),
+                By::PauseScaleOut => write!(text, "; scaling out to {from} is paused, stays at {to}"),
+                By::Freeze => write!(text, "; frozen at {to} instead of {from}"),
+            };
+        }
+        for (asking, error) in &self.policies.failed {
+            let _ = write!(text, "; {asking} has no answer: {error}");
+        }
+        if let Some(flapping) = self.flapping {
+            let (reversals, window_s) = (flapping.reversals, flapping.window_s);
+            let _ = write!(text, "; flapping: {reversals} changes of direction in {window_s} s");
+        }
+        text
+    }
+}
+
+// === impl Asking ===
+
+impl std::fmt::Display for Asking {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::QueueLatency => "queueLatency",
+            Self::Concurrency => "concurrency",
+            Self::Slo => "slo",
+        })
+    }
+}
