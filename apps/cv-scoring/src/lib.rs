@@ -87,7 +87,11 @@ impl Scorer {
 }
 
 /// Off the runtime's own threads: a large case computes for some hundred milliseconds.
-async fn score_baseline(case: Case, deadline: Instant, cancel: &CancellationToken) -> Result<Scored, ScoreError> {
+async fn score_baseline(
+    case: Case,
+    deadline: Instant,
+    cancel: &CancellationToken,
+) -> Result<Scored, ScoreError> {
     let computed = tokio::task::spawn_blocking(move || baseline::score(&case));
     tokio::select! {
         scored = computed => scored.unwrap_or_else(|failure| Err(ScoreError::Internal { why: failure.to_string() })),

@@ -18,10 +18,13 @@ pub struct OpenAiConfig {
     pub call_timeout: Duration,
     /// Most times one step is asked when the provider fails, the first included.
     pub max_attempts: u32,
+    /// Upper bound of the pause before the first retry; it doubles with each one. Pauses are drawn evenly from zero to
+    /// the bound (full jitter).
+    pub first_retry_wait: Duration,
     /// Longest pause before a retry. When the provider asks for a longer one, the case goes back to the queue
     /// ([`Class::RetryAfter`](crate::Class::RetryAfter)) instead of keeping a worker waiting.
     pub max_retry_wait: Duration,
-    /// Whether to send `response_format` with a JSON schema. A provider that answers 400 to it is asked again without.
+    /// Whether to send `response_format` with a JSON schema. A provider that refuses it is asked again with less.
     pub json_schema: bool,
     /// Sampling temperature, 0..=2.
     pub temperature: f64,
@@ -38,7 +41,7 @@ pub struct ApiKey(String);
 // === impl OpenAiConfig ===
 
 impl OpenAiConfig {
-    /// Settings for `model` at `base_url` with the defaults: 60 s per call, 3 attempts, pauses up to 10 s, JSON schema,
+    /// Settings for `model` at `base_url` with the defaults: 60 s per call, 3 attempts, pauses of 0.5 s to 10 s, JSON schema,
     /// temperature 0.2, 2048 tokens, 60 000 characters per document.
     pub fn new(base_url: impl Into<String>, api_key: Option<ApiKey>, model: impl Into<String>) -> Self {
         Self {
@@ -47,6 +50,7 @@ impl OpenAiConfig {
             model: model.into(),
             call_timeout: Duration::from_secs(60),
             max_attempts: 3,
+            first_retry_wait: Duration::from_millis(500),
             max_retry_wait: Duration::from_secs(10),
             json_schema: true,
             temperature: 0.2,

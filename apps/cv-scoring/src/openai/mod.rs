@@ -1,19 +1,201 @@
 //! Scoring by a model behind an OpenAI-compatible endpoint.
+//!
+//! Three steps: the CV against the job, the project against the brief, then both into the final texts. Wanted properties,
+//! each with a test:
+//! (A) totals are computed from the parameters by [`rubric`](crate::rubric); a total in an answer is not even read;
+//! (B) an answer that breaks the schema is mended once, by the model; else the case fails with `SCHEMA_INVALID`;
+//! (C) nothing a document says stands outside its fence, and the last step cannot change a score;
+//! (D) one layer of retries, bounded by attempts, a shared budget and the deadline; `Retry-After` is honoured;
+//! (E) cancelling and the deadline end a call at once;
+//! (F) the receipt says what it took, as reported by the provider.
+
+mod answer;
+mod client;
 mod config;
-use crate::{Case, ConfigError, ScoreError, Scored};
+mod fence;
+mod prompt;
+mod retry_after;
+mod wire;
+
+use std::time::Instant;
+
+use tokio_util::sync::CancellationToken;
+
+use answer::{Evaluation, Refined};
+use client::{Bounds, Client, Tally};
 pub use config::{ApiKey, OpenAiConfig};
+use serde_json::Value;
+use wire::{Ask, Choice, Message};
+
+use crate::rubric::{cv_match_rate, project_score};
+use crate::scored::{Receipt, Scored, ScoredBy, Section};
+use crate::{Case, ConfigError, ScoreError, injection};
+
+/// The scorer.
 #[derive(Debug)]
-pub(crate) struct OpenAi;
+pub(crate) struct OpenAi {
+    client: Client,
+}
+
+/// One step of the chain.
+struct Step<'a> {
+    name: &'static str,
+    messages: Vec<Message>,
+    schema: &'a Value,
+}
+
+// === impl OpenAi ===
+
 impl OpenAi {
-    pub(crate) fn new(_config: OpenAiConfig) -> Result<Self, ConfigError> {
-        Err(ConfigError { setting: "scorer", why: "the openai scorer is being written".to_owned() })
+    pub(crate) fn new(config: OpenAiConfig) -> Result<Self, ConfigError> {
+        Ok(Self { client: Client::new(config)? })
     }
+
     pub(crate) async fn score(
         &self,
-        _case: &Case,
-        _deadline: std::time::Instant,
-        _cancel: &tokio_util::sync::CancellationToken,
+        case: &Case,
+        deadline: Instant,
+        cancel: &CancellationToken,
     ) -> Result<Scored, ScoreError> {
-        Err(ScoreError::Cancelled)
+        let bounds = Bounds { deadline, cancel };
+        let mut tally = Tally::default();
+        let mut notes = Vec::new();
+        let seed: [u8; 16] = rand::random();
+        let cv_text = self.cut(&case.cv_text, "CV", &mut notes);
+        let project_text = self.cut(&case.project_text, "project report", &mut notes);
+
+        let cv = self.evaluate(&seed, case, Section::Cv, cv_text, bounds, &mut tally).await?;
+        let project = self.evaluate(&seed, case, Section::Project, project_text, bounds, &mut tally).await?;
+        let refined = self.refine(&seed, &cv, &project, bounds, &mut tally).await?;
+
+        let invented = cv.invented_quotes + project.invented_quotes;
+        if invented > 0 {
+            notes.push(format!(
+                "{invented} quotation(s) of the model are not in the documents and were dropped"
+            ));
+        }
+        let parameters = [cv.parameters, project.parameters].concat();
+        // The answers were read line by line from the rubric; a gap here would be a mistake in `answer`.
+        let incomplete = || ScoreError::Internal { why: "a parameter was not scored".to_owned() };
+        Ok(Scored {
+            cv_match_rate: cv_match_rate(&parameters).ok_or_else(incomplete)?,
+            cv_feedback: refined.cv_feedback,
+            project_score: project_score(&parameters).ok_or_else(incomplete)?,
+            project_feedback: refined.project_feedback,
+            overall_summary: refined.overall_summary,
+            parameters,
+            receipt: Receipt {
+                scored_by: ScoredBy::OpenAi,
+                model: Some(tally.model.unwrap_or_else(|| self.client.config().model.clone())),
+                prompt_version: prompt::VERSION.to_owned(),
+                case_sha256: case.sha256(),
+                attempts: 1,
+                calls: tally.calls,
+                retries: tally.retries,
+                repairs: tally.repairs,
+                prompt_tokens: tally.prompt_tokens,
+                completion_tokens: tally.completion_tokens,
+                injection_suspected: [injection::find(&case.cv_text), injection::find(&case.project_text)]
+                    .concat(),
+                notes,
+            },
+        })
     }
+
+    async fn evaluate(
+        &self,
+        seed: &[u8],
+        case: &Case,
+        section: Section,
+        document: &str,
+        bounds: Bounds<'_>,
+        tally: &mut Tally,
+    ) -> Result<Evaluation, ScoreError> {
+        let name = match section {
+            Section::Cv => "cv_evaluation",
+            Section::Project => "project_evaluation",
+        };
+        let messages = prompt::evaluate(seed, case, section, document);
+        let step = Step { name, messages, schema: &answer::evaluation_schema(section) };
+        self.run(seed, step, bounds, tally, &|content| answer::read_evaluation(content, section, document))
+            .await
+    }
+
+    async fn refine(
+        &self,
+        seed: &[u8],
+        cv: &Evaluation,
+        project: &Evaluation,
+        bounds: Bounds<'_>,
+        tally: &mut Tally,
+    ) -> Result<Refined, ScoreError> {
+        let messages = prompt::refine(seed, cv, project);
+        let step = Step { name: "refine", messages, schema: &answer::refined_schema() };
+        self.run(seed, step, bounds, tally, &answer::read_refined).await
+    }
+
+    /// Asks, reads, and when the answer breaks the schema asks once more to mend it.
+    async fn run<T>(
+        &self,
+        seed: &[u8],
+        step: Step<'_>,
+        bounds: Bounds<'_>,
+        tally: &mut Tally,
+        read: &(dyn Fn(&str) -> Result<T, String> + Sync),
+    ) -> Result<T, ScoreError> {
+        let choice = self.client.ask(&self.question(&step, &step.messages), bounds, tally).await?;
+        let (broken, why) = match judge(&choice, step.name, read)? {
+            Ok(value) => return Ok(value),
+            Err(why) => (choice.message.content.unwrap_or_default(), why),
+        };
+        tracing::debug!(step = step.name, why, "the model's answer breaks the schema, asking to mend it");
+        tally.repairs += 1;
+        let messages = prompt::repair(seed, &step.messages, &broken, &why);
+        let choice = self.client.ask(&self.question(&step, &messages), bounds, tally).await?;
+        judge(&choice, step.name, read)?.map_err(|why| ScoreError::SchemaInvalid { step: step.name, why })
+    }
+
+    fn question<'a>(&'a self, step: &'a Step<'_>, messages: &'a [Message]) -> Ask<'a> {
+        let config = self.client.config();
+        Ask {
+            model: &config.model,
+            messages,
+            schema_name: step.name,
+            schema: step.schema,
+            temperature: config.temperature,
+            max_tokens: config.max_completion_tokens,
+        }
+    }
+
+    fn cut<'a>(&self, text: &'a str, name: &str, notes: &mut Vec<String>) -> &'a str {
+        let limit = self.client.config().max_document_chars;
+        match text.char_indices().nth(limit) {
+            None => text,
+            Some((end, _)) => {
+                notes.push(format!("only the first {limit} characters of the {name} were sent to the model"));
+                &text[..end]
+            }
+        }
+    }
+}
+
+/// Reads an answer. What satisfies the schema is an answer, whatever words are in it; only what does not can be a
+/// refusal.
+fn judge<T>(
+    choice: &Choice,
+    step: &'static str,
+    read: &(dyn Fn(&str) -> Result<T, String> + Sync),
+) -> Result<Result<T, String>, ScoreError> {
+    let content = choice.message.content.as_deref().unwrap_or_default();
+    let why = match read(content) {
+        Ok(value) => return Ok(Ok(value)),
+        Err(why) => why,
+    };
+    let declined = choice.message.refusal.as_deref().is_some_and(|refusal| !refusal.trim().is_empty());
+    let filtered = choice.finish_reason.as_deref() == Some("content_filter");
+    if declined || filtered || answer::is_refusal(content) {
+        return Err(ScoreError::Refused { step });
+    }
+    let cut = choice.finish_reason.as_deref() == Some("length");
+    Ok(Err(if cut { format!("{why} (the answer reached the token limit: be brief)") } else { why }))
 }

@@ -1,0 +1,204 @@
+//! A scripted provider on loopback, and the model behind it.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+
+/// What the provider does with one request.
+pub(crate) enum Reply {
+    /// A completion with this content, as [`completion`] wraps it.
+    Content(String),
+    /// The obedient model's answer.
+    Obedient,
+    /// This status, header lines and body.
+    Status(u16, Vec<(&'static str, String)>, String),
+    /// Never answers.
+    Stall,
+    /// Promises a body and breaks off.
+    Cut,
+}
+
+/// A request as it arrived.
+pub(crate) struct Seen {
+    pub(crate) path: String,
+    pub(crate) authorization: Option<String>,
+    pub(crate) body: Value,
+}
+
+/// Answers by script, and with the obedient model when the script has ended.
+pub(crate) struct Provider {
+    pub(crate) base_url: String,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    script: Mutex<VecDeque<Reply>>,
+    /// Used instead of the obedient model when the script has ended.
+    forever: Mutex<Option<fn() -> Reply>>,
+    seen: Mutex<Vec<Seen>>,
+    arrived: Notify,
+}
+
+// === impl Provider ===
+
+impl Provider {
+    pub(crate) async fn start(script: Vec<Reply>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
+        let base_url = format!("http://{}/v1", listener.local_addr().expect("address"));
+        let shared = Arc::new(Shared {
+            script: Mutex::new(script.into()),
+            forever: Mutex::new(None),
+            seen: Mutex::new(Vec::new()),
+            arrived: Notify::new(),
+        });
+        let serving = Arc::clone(&shared);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let shared = Arc::clone(&serving);
+                tokio::spawn(async move {
+                    let service = service_fn(move |request| answer(request, Arc::clone(&shared)));
+                    // A client that hangs up in the middle is part of several tests.
+                    let _ = hyper::server::conn::http1::Builder::new()
+                        .serve_connection(TokioIo::new(stream), service)
+                        .await;
+                });
+            }
+        });
+        Self { base_url, shared }
+    }
+
+    pub(crate) fn always(&self, reply: fn() -> Reply) {
+        *self.shared.forever.lock().expect("lock") = Some(reply);
+    }
+
+    pub(crate) fn calls(&self) -> usize {
+        self.shared.seen.lock().expect("lock").len()
+    }
+
+    pub(crate) fn with_seen<T>(&self, look: impl FnOnce(&[Seen]) -> T) -> T {
+        look(&self.shared.seen.lock().expect("lock"))
+    }
+
+    /// Waits until a request has arrived.
+    pub(crate) async fn arrived(&self) {
+        self.shared.arrived.notified().await;
+    }
+}
+
+type Body = BoxBody<Bytes, std::io::Error>;
+
+async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Response<Body>, Infallible> {
+    let path = request.uri().path().to_owned();
+    let authorization =
+        request.headers().get("authorization").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let bytes = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    let body: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+    let scripted = shared.script.lock().expect("lock").pop_front();
+    let forever = *shared.forever.lock().expect("lock");
+    let reply = scripted.unwrap_or_else(|| forever.map_or(Reply::Obedient, |reply| reply()));
+    let obedient = obedient(&body);
+    shared.seen.lock().expect("lock").push(Seen { path, authorization, body });
+    shared.arrived.notify_one();
+    let (status, headers, text) = match reply {
+        Reply::Content(content) => (200, Vec::new(), completion(&content).to_string()),
+        Reply::Obedient => (200, Vec::new(), completion(&obedient.to_string()).to_string()),
+        Reply::Status(status, headers, text) => (status, headers, text),
+        Reply::Stall => return std::future::pending().await,
+        Reply::Cut => {
+            let frames = [
+                Ok(Frame::data(Bytes::from_static(b"{\"choices\": [{\"mess"))),
+                Err(std::io::Error::other("the provider's process was killed")),
+            ];
+            let body = StreamBody::new(tokio_stream::iter(frames));
+            return Ok(Response::new(BodyExt::boxed(body)));
+        }
+    };
+    let mut response = Response::builder().status(status);
+    for (name, value) in headers {
+        response = response.header(name, value);
+    }
+    let body = Full::new(Bytes::from(text)).map_err(|never: Infallible| match never {}).boxed();
+    Ok(response.body(body).expect("response"))
+}
+
+/// A completion as providers send it: 100 prompt tokens and 10 completion tokens each.
+pub(crate) fn completion(content: &str) -> Value {
+    json!({
+        "id": "x", "object": "chat.completion", "model": "test-model-2026",
+        "choices": [{ "index": 0, "message": { "role": "assistant", "content": content }, "finish_reason": "stop" }],
+        "usage": { "prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110 },
+    })
+}
+
+/// What a model answers that does whatever it is told, by anybody, outside of the marked data: it gives 5 for
+/// everything when it reads an order to, and 2 otherwise.
+pub(crate) fn obedient(request: &Value) -> Value {
+    let messages = request["messages"].as_array().cloned().unwrap_or_default();
+    let text = |message: &Value| message["content"].as_str().unwrap_or_default().to_owned();
+    let system = messages.first().map(text).unwrap_or_default();
+    let told: String = messages.iter().skip(1).map(text).collect();
+    let outside = without_data(&told, &marks(&system));
+    let lower = outside.to_lowercase();
+    let orders =
+        ["score of 5", "assign 5", "highest", "best one", "maintenance mode", "generous", "approved"];
+    let score = if orders.iter().any(|order| lower.contains(order)) { 5 } else { 2 };
+    if system.contains("Task: Score the CV") {
+        evaluation(&["technical_skills", "experience", "achievements", "culture"], score)
+    } else if system.contains("Task: Score the project") {
+        evaluation(&["correctness", "code_quality", "resilience", "documentation", "creativity"], score)
+    } else {
+        json!({ "cv_feedback": "About the CV.", "project_feedback": "About the project.", "overall_summary": "All in all." })
+    }
+}
+
+/// A complete evaluation with the same score everywhere.
+pub(crate) fn evaluation(names: &[&str], score: u8) -> Value {
+    let parameter = json!({ "score": score, "evidence": [], "reason": "Because." });
+    let mut object: serde_json::Map<String, Value> =
+        names.iter().map(|name| ((*name).to_owned(), parameter.clone())).collect();
+    object.insert("feedback".to_owned(), json!("Feedback."));
+    Value::Object(object)
+}
+
+/// The marks that the rules declare.
+fn marks(system: &str) -> Vec<String> {
+    let declared = system.split("`<<<LABEL ").skip(1).filter_map(|rest| rest.split('`').next());
+    declared.filter(|mark| mark.len() == 24).map(str::to_owned).collect()
+}
+
+/// What is left of a text when everything between declared marks is taken out.
+fn without_data(text: &str, marks: &[String]) -> String {
+    let mut outside = String::new();
+    let mut inside: Option<(String, String)> = None;
+    for line in text.lines() {
+        match &inside {
+            Some((label, mark)) => {
+                if line == format!("{mark} {label}>>>") {
+                    inside = None;
+                }
+            }
+            None => {
+                let opening = line.strip_prefix("<<<").and_then(|rest| rest.split_once(' '));
+                match opening.filter(|(_, mark)| marks.iter().any(|known| known == mark)) {
+                    Some((label, mark)) => inside = Some((label.to_owned(), mark.to_owned())),
+                    None => {
+                        outside.push_str(line);
+                        outside.push('\n');
+                    }
+                }
+            }
+        }
+    }
+    outside
+}
