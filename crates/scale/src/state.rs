@@ -106,6 +106,18 @@ pub enum Reason {
     NotScaledToZero,
 }
 
+// === impl State ===
+
+impl State {
+    /// History of a target that begins at zero on the autoscaler's behalf. Without it, zero replicas mean that somebody
+    /// paused the target by hand, and no load would ever wake it.
+    pub fn beginning_at_zero(now: Time) -> Self {
+        let mut state = Self::default();
+        state.conditions.scaled_to_zero(true, Reason::ScaledToZero, now);
+        state
+    }
+}
+
 // === impl Conditions ===
 
 impl Conditions {

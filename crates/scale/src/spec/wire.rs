@@ -1,3 +1,5 @@
+//! The shapes of the Kubernetes API, where the type tag and the body sit side by side.
+
 use serde::{Deserialize, Serialize};
 
 use super::{MetricId, ObjectRef, Target};

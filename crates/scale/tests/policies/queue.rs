@@ -1,3 +1,4 @@
+use plimsoll_scale::State;
 use plimsoll_scale::policy::queue_latency::evaluate;
 use plimsoll_scale::policy::{Capacity, PolicyState, QueueSignal, Signals};
 use plimsoll_scale::spec::policy::QueueLatency;
@@ -57,6 +58,18 @@ fn pool_that_went_to_zero_comes_back_for_its_backlog() {
     let busy = Signals { queue: Some(signal), ..Signals::default() };
     let decided = round(&policy, &mut state, &ready(0), &busy, later);
     assert_eq!(decided.decision.desired, 5, "{}", decided.summary());
+}
+
+#[test]
+fn pool_that_begins_at_zero_is_woken_and_one_paused_by_hand_is_not() {
+    let policy = policy(json!({
+        "minReplicas": 0, "maxReplicas": 100, "queueLatency": { "targetWaitSeconds": 10.0 },
+    }));
+    let busy = Signals { queue: Some(queue(50, 0, 1000)), ..Signals::default() };
+    let beginning = PolicyState { hpa: State::beginning_at_zero(NOW), ..PolicyState::default() };
+    let desired = |mut state| round(&policy, &mut state, &ready(0), &busy, NOW).decision.desired;
+    assert_eq!(desired(beginning), 5);
+    assert_eq!(desired(PolicyState::default()), 0);
 }
 
 #[test]
