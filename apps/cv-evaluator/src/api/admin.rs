@@ -5,8 +5,6 @@ use app_kit::{ApiError, Code};
 use axum::extract::rejection::FormRejection;
 use axum::extract::{FromRequest, Request, State};
 use axum::response::{IntoResponse as _, Response};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -77,7 +75,7 @@ pub(super) struct PageQuery {
     #[param(minimum = 1, maximum = 100)]
     limit: Option<u32>,
     /// `next` of the page before.
-    #[param(max_length = 200)]
+    #[param(max_length = 80, pattern = "^[0-9]{1,15}[.][A-Za-z0-9-]{1,64}$")]
     cursor: Option<String>,
     /// Only of this status.
     status: Option<WorkStatus>,
@@ -346,14 +344,17 @@ async fn read_login(request: Request) -> Result<Login, ApiError> {
 }
 
 fn encode_cursor(row: &EvaluationRow) -> String {
-    URL_SAFE_NO_PAD.encode(format!("{}:{}", row.created_at_ms, row.id))
+    format!("{}.{}", row.created_at_ms, row.id)
 }
 
 fn decode_cursor(text: &str) -> Result<Cursor, ApiError> {
     let decode = || {
-        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
-        let (time, id) = str::from_utf8(&bytes).ok()?.split_once(':')?;
-        Some(Cursor { created_at_ms: time.parse().ok()?, id: id.to_owned() })
+        let (time, id) = text.split_once('.')?;
+        let sane = (1..=15).contains(&time.len())
+            && time.bytes().all(|byte| byte.is_ascii_digit())
+            && (1..=64).contains(&id.len())
+            && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        sane.then_some(Cursor { created_at_ms: time.parse().ok()?, id: id.to_owned() })
     };
     decode().ok_or_else(|| ApiError::invalid_field("cursor", "take it from `next` of the page before"))
 }

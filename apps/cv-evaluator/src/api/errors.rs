@@ -9,7 +9,7 @@ use utoipa::IntoResponses;
 pub const IDEMPOTENCY_KEY_REUSED: Code =
     Code::new("IDEMPOTENCY_KEY_REUSED", StatusCode::UNPROCESSABLE_ENTITY);
 /// An upload id that does not exist, is not the caller's, or is of the other kind.
-pub const UPLOAD_NOT_FOUND: Code = Code::new("UPLOAD_NOT_FOUND", StatusCode::UNPROCESSABLE_ENTITY);
+pub const UPLOAD_NOT_FOUND: Code = Code::new("UPLOAD_NOT_FOUND", StatusCode::NOT_FOUND);
 
 /// What any operation may answer.
 #[derive(IntoResponses)]

@@ -26,19 +26,19 @@ const MAX_KEY_CHARS: usize = 255;
 #[serde(deny_unknown_fields)]
 pub(super) struct EvaluateRequest {
     /// Id of the CV, from an upload.
-    #[schema(min_length = 1, max_length = 64)]
+    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$")]
     cv_id: String,
     /// Id of the project report, from an upload.
-    #[schema(min_length = 1, max_length = 64)]
+    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$")]
     project_id: String,
     /// The job to match the CV with; without it the shipped one.
-    #[schema(max_length = 5000)]
+    #[schema(max_length = 5000, pattern = r"^[^\u0000]*$")]
     job_description: Option<String>,
     /// The task the project was to solve; without it the shipped one.
-    #[schema(max_length = 5000)]
+    #[schema(max_length = 5000, pattern = r"^[^\u0000]*$")]
     study_case_brief: Option<String>,
     /// What good answers look like; without it the shipped one.
-    #[schema(max_length = 10000)]
+    #[schema(max_length = 10000, pattern = r"^[^\u0000]*$")]
     scoring_rubric: Option<String>,
 }
 
@@ -65,9 +65,13 @@ pub(super) struct Evaluation {
     params(("Idempotency-Key" = Option<String>, Header, description = "The client's name for this request, 1 to 255 visible ASCII characters", min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
     request_body = EvaluateRequest,
     responses(
-        (status = 202, description = "Taken on; poll the address in `Location`", body = Evaluation, headers(("Location" = String, description = "Where the result will be"))),
+        (status = 202, description = "Taken on; poll the address in `Location`", body = Evaluation, headers(("Location" = String, description = "Where the result will be")), links(
+            ("result" = (operation_id = "result", parameters(("id" = "$response.body#/id")))),
+            ("admin_job" = (operation_id = "admin_job", parameters(("id" = "$response.body#/id")))),
+        )),
         (status = 200, description = "Taken on before under the same key; this is its present state", body = Evaluation, headers(("Location" = String, description = "Where the result is or will be"))),
-        (status = 422, description = "An upload id is unknown (`UPLOAD_NOT_FOUND`), or the key was used before with another body (`IDEMPOTENCY_KEY_REUSED`)", body = app_kit::error::ErrorBody),
+        (status = 404, description = "An upload id is unknown, not yours or of the other kind (`UPLOAD_NOT_FOUND`)", body = app_kit::error::ErrorBody),
+        (status = 422, description = "The key was used before with another body (`IDEMPOTENCY_KEY_REUSED`)", body = app_kit::error::ErrorBody),
         WithBody, Guarded, Limited, Common,
     ),
     security(("api_key" = []), ("bearer" = []), ()),
@@ -125,22 +129,26 @@ pub(super) async fn evaluate(
 /// Every broken rule at once, field by field.
 fn check(body: &EvaluateRequest) -> Result<(), ApiError> {
     let mut broken = Map::new();
-    let mut rule = |field: &str, text: Option<&str>, min: usize, max: usize| {
-        let Some(text) = text else { return };
-        let length = text.chars().count();
-        if length < min {
+    for (field, id) in [("cv_id", &body.cv_id), ("project_id", &body.project_id)] {
+        let sane = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
+        if id.is_empty() {
             broken.insert(field.to_owned(), Value::from("required"));
-        } else if length > max {
-            broken.insert(field.to_owned(), Value::from(format!("at most {max} characters")));
+        } else if id.len() > 64 || !sane {
+            broken.insert(field.to_owned(), Value::from("1 to 64 letters, digits, _ and -"));
+        }
+    }
+    for (field, text, max_chars) in [
+        ("job_description", &body.job_description, 5000),
+        ("study_case_brief", &body.study_case_brief, 5000),
+        ("scoring_rubric", &body.scoring_rubric, 10_000),
+    ] {
+        let text = text.as_deref().unwrap_or_default();
+        if text.chars().count() > max_chars {
+            broken.insert(field.to_owned(), Value::from(format!("at most {max_chars} characters")));
         } else if text.contains('\0') {
             broken.insert(field.to_owned(), Value::from("no NUL characters"));
         }
-    };
-    rule("cv_id", Some(&body.cv_id), 1, 64);
-    rule("project_id", Some(&body.project_id), 1, 64);
-    rule("job_description", body.job_description.as_deref(), 0, 5000);
-    rule("study_case_brief", body.study_case_brief.as_deref(), 0, 5000);
-    rule("scoring_rubric", body.scoring_rubric.as_deref(), 0, 10_000);
+    }
     if broken.is_empty() {
         return Ok(());
     }

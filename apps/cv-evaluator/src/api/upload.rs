@@ -62,7 +62,9 @@ pub(super) struct Uploaded {
     tag = "evaluations",
     operation_id = "upload",
     request_body(content = UploadForm, content_type = "multipart/form-data"),
-    responses((status = 200, description = "Both files are stored", body = Uploaded), WithBody, Guarded, Limited, Common),
+    responses((status = 200, description = "Both files are stored", body = Uploaded, links(
+        ("evaluate" = (operation_id = "evaluate", request_body = "$response.body")),
+    )), WithBody, Guarded, Limited, Common),
     security(("api_key" = []), ("bearer" = []), ()),
 )]
 pub(super) async fn upload(

@@ -81,11 +81,11 @@ async fn an_unknown_upload_is_the_clients_mistake() {
     let ids = stack.upload_texts().await;
     let send = |body: Value| stack.post("/v1/evaluate").json(&body).send();
     let unknown = json!({ "cv_id": "nope", "project_id": ids["project_id"] });
-    let error = error_of(send(unknown).await.unwrap(), 422, "UPLOAD_NOT_FOUND").await;
+    let error = error_of(send(unknown).await.unwrap(), 404, "UPLOAD_NOT_FOUND").await;
     assert_eq!(error["details"], json!({ "cv_id": "unknown" }));
     // A CV is not a project report.
     let swapped = json!({ "cv_id": ids["project_id"], "project_id": ids["cv_id"] });
-    error_of(send(swapped).await.unwrap(), 422, "UPLOAD_NOT_FOUND").await;
+    error_of(send(swapped).await.unwrap(), 404, "UPLOAD_NOT_FOUND").await;
     assert_eq!(stack.store.totals().await.unwrap().evaluations, 0.0);
     stack.stop().await;
 }
@@ -106,7 +106,7 @@ async fn every_broken_rule_is_told_at_once() {
         error["details"],
         json!({
             "cv_id": "required",
-            "project_id": "at most 64 characters",
+            "project_id": "1 to 64 letters, digits, _ and -",
             "job_description": "at most 5000 characters",
             "study_case_brief": "no NUL characters",
             "scoring_rubric": "at most 10000 characters",

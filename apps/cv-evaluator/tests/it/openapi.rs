@@ -83,7 +83,9 @@ async fn every_operation_answers_as_documented() {
     let evaluate = || stack.post("/v1/evaluate").header("idempotency-key", "k");
     let id = text(&w.call("evaluate", 202, evaluate().json(&body)).await, "id");
     w.call("evaluate", 200, evaluate().json(&body)).await;
-    w.call("evaluate", 422, evaluate().json(&json!({ "cv_id": "a", "project_id": "b" }))).await;
+    let unknown = json!({ "cv_id": "a", "project_id": "b" });
+    w.call("evaluate", 422, evaluate().json(&unknown)).await;
+    w.call("evaluate", 404, stack.post("/v1/evaluate").json(&unknown)).await;
     w.call("evaluate", 400, evaluate().json(&json!({ "cv_id": "", "project_id": "b" }))).await;
     w.call("evaluate", 406, evaluate().header("accept", "text/html").json(&body)).await;
     w.call("evaluate", 413, evaluate().header("content-type", "application/json").body(vec![b' '; 2 << 20]))

@@ -54,7 +54,7 @@ async fn w27_an_evaluation_is_its_owners_alone() {
     error_of(stack.get(&path).send().await.unwrap(), 401, "UNAUTHENTICATED").await;
     // Nor can another owner evaluate the documents.
     let stolen = stack.post("/v1/evaluate").bearer_auth("secret-b").json(&body).send().await.unwrap();
-    error_of(stolen, 422, "UPLOAD_NOT_FOUND").await;
+    error_of(stolen, 404, "UPLOAD_NOT_FOUND").await;
     stack.stop().await;
 }
 
@@ -82,7 +82,7 @@ async fn w28_a_forged_address_does_not_dodge_the_limit() {
         stack.post("/v1/evaluate").header("x-forwarded-for", forged).json(&body).send()
     };
     for n in 0..3 {
-        assert_eq!(send(&format!("203.0.113.{n}")).await.unwrap().status(), 422);
+        assert_eq!(send(&format!("203.0.113.{n}")).await.unwrap().status(), 404);
     }
     let refused = send("203.0.113.77").await.unwrap();
     let wait: u64 = refused.headers()["retry-after"].to_str().unwrap().parse().unwrap();
@@ -101,7 +101,7 @@ async fn w28_behind_a_trusted_proxy_each_client_has_its_own_limit() {
         stack.post("/v1/evaluate").header("x-forwarded-for", client).json(&body).send()
     };
     for n in 0..20 {
-        assert_eq!(send(&format!("203.0.113.{n}")).await.unwrap().status(), 422);
+        assert_eq!(send(&format!("203.0.113.{n}")).await.unwrap().status(), 404);
     }
     assert_eq!(send("203.0.113.7").await.unwrap().status(), 429);
     // What the client itself put in front of its address is not believed.
@@ -118,9 +118,9 @@ async fn a_key_has_a_limit_of_its_own_wherever_it_is_used_from() {
         let body = json!({ "cv_id": "a", "project_id": "b" });
         stack.post("/v1/evaluate").bearer_auth(key).header("x-forwarded-for", client).json(&body).send()
     };
-    assert_eq!(send("secret-a", "203.0.113.1").await.unwrap().status(), 422);
-    assert_eq!(send("secret-a", "203.0.113.2").await.unwrap().status(), 422);
+    assert_eq!(send("secret-a", "203.0.113.1").await.unwrap().status(), 404);
+    assert_eq!(send("secret-a", "203.0.113.2").await.unwrap().status(), 404);
     assert_eq!(send("secret-a", "203.0.113.3").await.unwrap().status(), 429);
-    assert_eq!(send("secret-b", "203.0.113.3").await.unwrap().status(), 422);
+    assert_eq!(send("secret-b", "203.0.113.3").await.unwrap().status(), 404);
     stack.stop().await;
 }
