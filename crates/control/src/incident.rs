@@ -12,11 +12,10 @@ pub(crate) struct Incidents {
     seen: BTreeMap<InstanceId, Seen>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Seen {
     failures: u32,
-    was_ready: bool,
-    leaving: bool,
+    ready: bool,
 }
 
 // === impl Incidents ===
@@ -28,7 +27,7 @@ impl Incidents {
         for instance in instances {
             let now = seen(instance);
             let before = self.seen.insert(instance.id.clone(), now);
-            let before = before.unwrap_or(Seen { failures: 0, was_ready: false, leaving: false });
+            let before = before.unwrap_or_default();
             let service = instance.service.as_str();
             if now.failures > before.failures {
                 let exit = instance.last_exit.as_deref().unwrap_or("ended");
@@ -37,19 +36,20 @@ impl Incidents {
                     serde_json::json!({ "last_exit": instance.last_exit, "last_log": instance.last_log });
                 drafts.push(Draft::event(Kind::Crash, service, summary).detail(detail));
             }
-            if now.was_ready && !before.was_ready {
+            if now.ready && !before.ready {
                 let after = instance
                     .startup
                     .map_or(String::new(), |took| format!(" after {:.1}s", took.as_secs_f64()));
                 let summary = format!("{} is ready{after} on {}", instance.id, instance.address);
                 drafts.push(Draft::event(Kind::Lifecycle, service, summary));
             }
-            if instance.state == State::Stopped && before.was_ready | before.leaving {
-                drafts.push(Draft::event(Kind::Lifecycle, service, format!("{} has stopped", instance.id)));
-                self.seen.remove(&instance.id);
-            }
         }
-        self.seen.retain(|id, _| instances.iter().any(|instance| instance.id == *id));
+        // The fleet lists only instances that are there.
+        let gone = |id: &InstanceId| !instances.iter().any(|instance| instance.id == *id);
+        for id in self.seen.keys().filter(|id| gone(id)) {
+            drafts.push(Draft::event(Kind::Lifecycle, id.service(), format!("{id} has stopped")));
+        }
+        self.seen.retain(|id, _| !gone(id));
         drafts
     }
 }
@@ -60,7 +60,59 @@ fn seen(instance: &Instance) -> Seen {
             State::CrashLoop { failures, .. } => failures.max(1),
             _ => 0,
         },
-        was_ready: instance.state == State::Ready,
-        leaving: instance.state == State::Draining,
+        ready: instance.state == State::Ready,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant, SystemTime};
+
+    use plimsoll_fleet::MemoryEnforcement;
+
+    use super::*;
+
+    fn instance(state: State) -> Instance {
+        Instance {
+            id: InstanceId::new("worker", 1),
+            service: "worker".to_owned(),
+            state,
+            address: ([127, 0, 0, 1], 4000).into(),
+            pid: Some(1),
+            restarts: 0,
+            launched_at: SystemTime::UNIX_EPOCH,
+            started_at: None,
+            ready_since: None,
+            startup: Some(Duration::from_millis(300)),
+            cpu_milli: None,
+            memory_bytes: None,
+            memory_limit_bytes: None,
+            memory_enforcement: MemoryEnforcement::None,
+            last_exit: Some("killed by signal 9 (SIGKILL)".to_owned()),
+            not_ready_because: None,
+            last_log: vec!["the last line".to_owned()],
+        }
+    }
+
+    fn summaries(drafts: &[Draft]) -> Vec<&str> {
+        drafts.iter().map(|draft| draft.summary.as_str()).collect()
+    }
+
+    #[test]
+    fn each_thing_is_told_once() {
+        let mut incidents = Incidents::default();
+        assert_eq!(summaries(&incidents.compare(&[instance(State::Starting)])), Vec::<&str>::new());
+        let ready = [instance(State::Ready)];
+        assert_eq!(summaries(&incidents.compare(&ready)), ["worker-1 is ready after 0.3s on 127.0.0.1:4000"]);
+        assert_eq!(summaries(&incidents.compare(&ready)), Vec::<&str>::new());
+
+        let crashed = [instance(State::CrashLoop { failures: 1, retry_at: Instant::now() })];
+        let told = incidents.compare(&crashed);
+        assert_eq!(summaries(&told), ["worker-1 killed by signal 9 (SIGKILL); started again after a pause"]);
+        assert_eq!(told[0].detail["last_log"][0], "the last line");
+        assert_eq!(summaries(&incidents.compare(&crashed)), Vec::<&str>::new());
+
+        assert_eq!(summaries(&incidents.compare(&[])), ["worker-1 has stopped"]);
+        assert_eq!(summaries(&incidents.compare(&[])), Vec::<&str>::new());
     }
 }

@@ -113,6 +113,10 @@ fn fleet_config(
         ("PLIMSOLL_QUEUE_URL".to_owned(), queue_url.to_owned()),
         ("PLIMSOLL_GATEWAY_PEER".to_owned(), "127.0.0.1".to_owned()),
     ]);
+    if let Some(name) = &stack.admin.token_env {
+        // Applications have no business with the operator's token.
+        config.base_env.insert(name.clone(), String::new());
+    }
     config.log_sink = Some(Arc::new(|line: &LogLine<'_>| {
         // The same line is in the instance's own log file; here it is for whoever watches the terminal.
         tracing::info!("{} | {}", line.instance, line.text);

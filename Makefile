@@ -1,0 +1,68 @@
+# `make` shows what there is. Two commands do all the set-up: `make up` and `make test`.
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+TOOLS := $(or $(PLIMSOLL_TOOLS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/plimsoll/tools)
+# A Node.js that scripts/setup installed comes before the system's.
+export PATH := $(TOOLS)/node/bin:$(TOOLS)/bin:$(PATH)
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+STACK ?= stacks/cv-evaluator.yaml
+WEB := crates/console/web
+
+.PHONY: help up down build console test setup setup-test fmt lint rust-test page-test audit bench-gateway bench-queue bench-scaling clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+up: setup build ## install what is missing, build, start the AI CV Evaluator, print where to look
+	@$(TARGET)/release/plimsoll up --detach $(STACK)
+
+down: ## stop what `make up` started: instances finish what they hold first
+	@$(TARGET)/release/plimsoll down
+
+build: console ## build the release binaries
+	cargo build --release --locked -p plimsoll -p cv-evaluator
+
+console: $(WEB)/dist/index.html ## build the page that is embedded in the binary
+
+$(WEB)/node_modules/.package-lock.json: $(WEB)/package.json $(WEB)/package-lock.json
+	cd $(WEB) && npm ci --no-audit --no-fund
+
+$(WEB)/dist/index.html: $(WEB)/node_modules/.package-lock.json $(shell find $(WEB)/src $(WEB)/index.html $(WEB)/vite.config.ts -type f 2>/dev/null)
+	cd $(WEB) && npm run --silent build
+
+test: setup-test fmt lint rust-test page-test audit ## everything that must hold: format, lint, unit, integration, end-to-end, page, audit
+	@echo "make test: all of it passed"
+
+setup:
+	@scripts/setup up
+
+setup-test:
+	@scripts/setup test
+
+fmt: ## check the format
+	cargo fmt --all --check
+
+lint: console ## clippy on everything, the page's types
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cd $(WEB) && npm run --silent check
+
+rust-test: console ## unit, integration and end-to-end tests
+	cargo test --workspace --locked
+
+page-test: console ## the page's unit tests, and the page in headless Chromium against a running stack
+	cd $(WEB) && npm test --silent
+	cargo test --locked -p plimsoll --test e2e -- --ignored page
+
+audit: ## licences, bans and sources of all dependencies; advisories when their database is at hand
+	cargo deny --offline --all-features check bans licenses sources
+	@if [ -d "$${CARGO_HOME:-$$HOME/.cargo}/advisory-dbs" ]; then cargo deny --offline --all-features check advisories; \
+	else echo "audit: no advisory database on this machine, advisories not checked. hint: cargo deny fetch"; fi
+
+bench-gateway: ## our gateway and nginx in turn on the same cores: ratios
+	bench/gateway/run
+
+clean: ## remove what was built
+	cargo clean
+	rm -rf $(WEB)/dist $(WEB)/node_modules
