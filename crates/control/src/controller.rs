@@ -109,6 +109,8 @@ pub fn start(parts: Parts) -> std::io::Result<Handle> {
         let summary = format!("{damaged} lines of the decision log could not be read and are left out");
         shared.record(Draft::event(Kind::Lifecycle, "", summary), now_ms());
     }
+    // Whoever asks before the first look sees the services with no instances, not a stack without services.
+    controller.publish();
     tokio::spawn(controller.run(inbox));
     Ok(Handle { shared, commands })
 }

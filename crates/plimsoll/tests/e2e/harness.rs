@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use plimsoll_control::view::StackView;
+use plimsoll_control::view::{ServiceView, StackView};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -75,7 +75,8 @@ impl Stack {
             .expect("plimsoll starts");
         self.process = Some(process);
         self.wait("every service to be ready", |view| {
-            view.services.iter().all(|service| service.desired > 0 && service.ready >= service.desired)
+            let ready = |service: &ServiceView| service.desired > 0 && service.ready >= service.desired;
+            !view.services.is_empty() && view.services.iter().all(ready)
         })
         .await;
     }
