@@ -95,7 +95,7 @@ impl Scrape {
         let mut family = encoder.encode_descriptor(name, help, None, MetricType::Histogram)?;
         for (route, service, counts) in &self.routes {
             let labels: &Labels<'_> = &[("route", route), ("service", service)];
-            let bounds = BUCKETS_S.iter().copied().chain([f64::MAX]);
+            let bounds = BUCKETS_S.iter().copied().chain([f64::INFINITY]);
             let buckets: Vec<_> = bounds.zip(counts.durations).collect();
             let (sum, count) = (counts.duration_sum.as_secs_f64(), counts.durations.iter().sum());
             family

@@ -1,0 +1,12 @@
+//! The gateway over real sockets.
+
+mod balancing;
+mod forwarding;
+mod health;
+mod hygiene;
+mod lifecycle;
+mod routing;
+mod streaming;
+mod support;
+mod timeouts;
+mod tunnels;
