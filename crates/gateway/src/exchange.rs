@@ -3,7 +3,6 @@
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -54,7 +53,7 @@ struct Progress {
 pub(crate) async fn run(connection: &mut Connection, snapshot: Arc<Snapshot>, request: Request) -> After {
     let started = Instant::now();
     let worker = connection.worker.clone();
-    worker.in_flight.fetch_add(1, Ordering::Relaxed);
+    let _in_flight = Counted::up_to(&worker.in_flight, usize::MAX);
     let result = match &request.route {
         Some(route) => forward(connection, &snapshot, &request, route, started).await,
         None => Err(Unanswered::Problem(problem::NO_ROUTE)),
@@ -75,7 +74,6 @@ pub(crate) async fn run(connection: &mut Connection, snapshot: Arc<Snapshot>, re
     let duration = (!relayed.is_tunnel).then(|| relayed.ended.saturating_duration_since(started));
     let metrics = request.route.as_ref().map_or(&worker.shared.unrouted, |route| &route.metrics);
     metrics.finished(worker.index, request.method, relayed.status, duration);
-    worker.in_flight.fetch_sub(1, Ordering::Relaxed);
     relayed.after
 }
 

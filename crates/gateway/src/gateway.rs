@@ -220,7 +220,11 @@ impl Gateway {
         GatewayStats {
             requests_total,
             errors_total,
-            in_flight: self.workers.iter().map(|worker| worker.in_flight.load(Ordering::Relaxed)).sum(),
+            in_flight: self
+                .workers
+                .iter()
+                .map(|worker| worker.in_flight.load(Ordering::Relaxed) as u64)
+                .sum(),
             waiting: self.shared.waiting.load(Ordering::Relaxed) as u64,
             connections: self.shared.connections.load(Ordering::Relaxed) as u64,
             upstreams: self.shared.services().values().flat_map(|service| service.upstream_stats()).collect(),

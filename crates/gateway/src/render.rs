@@ -43,7 +43,7 @@ pub(crate) fn metrics(shared: &Shared, workers: &[Arc<Worker>], out: &mut String
         routes,
         upstreams: services.iter().flat_map(|service| service.upstream_stats()).collect(),
         services,
-        in_flight: workers.iter().map(|worker| worker.in_flight.load(Ordering::Relaxed)).sum(),
+        in_flight: workers.iter().map(|worker| worker.in_flight.load(Ordering::Relaxed) as u64).sum(),
         connections: shared.connections.load(Ordering::Relaxed) as u64,
         refused_connections: shared.refused_connections.load(Ordering::Relaxed),
     };

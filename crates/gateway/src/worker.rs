@@ -50,7 +50,7 @@ pub(crate) struct Worker {
     pub(crate) shared: Arc<Shared>,
     pub(crate) buffers: BufferPool,
     /// Requests under way. Written by this worker only.
-    pub(crate) in_flight: AtomicU64,
+    pub(crate) in_flight: AtomicUsize,
     /// Client connections of this worker.
     pub(crate) connections: AtomicUsize,
     pub(crate) shutdown: CancellationToken,
@@ -91,7 +91,7 @@ impl Worker {
             index,
             shared,
             buffers: BufferPool::default(),
-            in_flight: AtomicU64::new(0),
+            in_flight: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
             shutdown,
             date: Mutex::new(Date { text: date_now(), made_at: Instant::now() }),
