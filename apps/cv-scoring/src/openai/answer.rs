@@ -245,4 +245,11 @@ mod tests {
         assert!(is_refusal("I’m sorry, but I can’t help with that."));
         assert!(!is_refusal("The candidate says: I'm sorry, but I can not come."));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_answer_makes_the_reader_panic(content in "(\\PC|\\{|\\}|\"culture\":|\\[|\\]|5){0,40}") {
+            let _ = (read(&content), read_refined(&content), is_refusal(&content));
+        }
+    }
 }

@@ -8,9 +8,10 @@ use lopdf::{DecompressError, Dictionary, Document, Error, Object, Stream};
 
 use super::Findings;
 use super::font::Font;
-use super::geometry::{Matrix, Point, number_of};
+use super::geometry::{Matrix, number_of};
 use super::layout::{Layout, Piece};
 use super::pages::{Page, resolve};
+use super::state::{MAX_SAVED, Run, State};
 use crate::ExtractError;
 use crate::limits::Watch;
 
@@ -18,8 +19,6 @@ use crate::limits::Watch;
 const MAX_FORM_DEPTH: usize = 12;
 /// Forms drawn in a whole document. Ten forms that each draw the next ten times are ten billion at depth ten.
 const MAX_FORMS: usize = 20_000;
-/// Saved graphics states at once.
-const MAX_SAVED: usize = 512;
 /// Largest content stream, in bytes.
 const MAX_CONTENT_BYTES: usize = 24 * 1024 * 1024;
 /// How many operations pass between two looks at the clock.
@@ -60,51 +59,6 @@ struct Canvas<'a, 'w> {
     fonts: HashMap<usize, Option<Rc<Font>>>,
     forms: usize,
     operations: usize,
-}
-
-/// The part of the graphics state that text depends on.
-#[derive(Clone)]
-struct State {
-    to_page: Matrix,
-    font: Option<Rc<Font>>,
-    font_size: f64,
-    character_spacing: f64,
-    word_spacing: f64,
-    /// 1.0 is normal.
-    horizontal_scale: f64,
-    leading: f64,
-    rise: f64,
-}
-
-/// One run over one content stream.
-struct Run {
-    state: State,
-    saved: Vec<State>,
-    text: Matrix,
-    line: Matrix,
-    /// One entry for each open marked content: whether it brought its own text.
-    marks: Vec<bool>,
-    /// How many of the open marks replace what is drawn inside them.
-    replaced: usize,
-    /// Text that the next drawn piece is to show instead of its own.
-    replacement: Option<String>,
-}
-
-// === impl State ===
-
-impl State {
-    fn new(to_page: Matrix) -> Self {
-        Self {
-            to_page,
-            font: None,
-            font_size: 0.0,
-            character_spacing: 0.0,
-            word_spacing: 0.0,
-            horizontal_scale: 1.0,
-            leading: 0.0,
-            rise: 0.0,
-        }
-    }
 }
 
 // === impl Canvas ===
@@ -371,57 +325,5 @@ impl<'a> Canvas<'a, '_> {
     fn actual_text_of(&self, dictionary: &Dictionary) -> Option<String> {
         let text = dictionary.get_deref(b"ActualText", self.document).ok()?;
         lopdf::decode_text_string(text).ok()
-    }
-}
-
-// === impl Run ===
-
-impl Run {
-    fn empty() -> Self {
-        Self {
-            state: State::new(Matrix::IDENTITY),
-            saved: Vec::new(),
-            text: Matrix::IDENTITY,
-            line: Matrix::IDENTITY,
-            marks: Vec::new(),
-            replaced: 0,
-            replacement: None,
-        }
-    }
-
-    fn start_text(&mut self) {
-        self.text = Matrix::IDENTITY;
-        self.line = Matrix::IDENTITY;
-    }
-
-    fn next_line(&mut self, x: f64, y: f64) {
-        self.line = Matrix::translation(x, y).then(self.line);
-        self.text = self.line;
-    }
-
-    fn advance(&mut self, distance: f64) {
-        self.text = Matrix::translation(distance, 0.0).then(self.text);
-    }
-
-    fn position(&self) -> Point {
-        self.text.then(self.state.to_page).apply(0.0, self.state.rise)
-    }
-
-    fn open_mark(&mut self, actual_text: Option<String>) {
-        if self.marks.len() >= MAX_SAVED {
-            return;
-        }
-        self.marks.push(actual_text.is_some());
-        if let Some(text) = actual_text {
-            self.replaced += 1;
-            self.replacement = Some(text);
-        }
-    }
-
-    fn close_mark(&mut self) {
-        if self.marks.pop() == Some(true) {
-            self.replaced -= 1;
-            self.replacement = None;
-        }
     }
 }

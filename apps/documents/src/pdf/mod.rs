@@ -11,6 +11,7 @@ mod interpret;
 mod layout;
 mod metrics;
 mod pages;
+mod state;
 
 use lopdf::{DecompressError, Document, Error, LoadOptions};
 
