@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use plimsoll_control::view::{ServiceView, StackView};
+use plimsoll_control::view::{QueueView, ServiceView, StackView};
 use serde_json::Value;
 
 use crate::{
@@ -74,14 +74,15 @@ async fn a_flood_scales_out_and_back_in_and_two_kills_lose_and_double_nothing() 
     assert!(polls > FLOOD, "the poller worked: {polls}");
     assert_eq!(failures, Vec::<String>::new(), "no poll failed out of {polls}");
 
-    let view = stack.view().await.unwrap();
-    let queue = view.queues.iter().find(|queue| queue.name == "evaluate").expect("the queue");
-    assert_eq!((queue.ready, queue.leased, queue.dead), (0, 0, 0));
-    assert_eq!(queue.completed, FLOOD as u64, "each job was completed exactly once");
-    assert!(
-        view.services.iter().flat_map(|service| &service.instances).any(|it| it.restarts > 0)
-            || crashes(&stack) >= 2
-    );
+    let view = stack
+        .wait("the queue to be empty", |view| {
+            let queue = evaluate_queue(view);
+            (queue.ready, queue.scheduled, queue.leased) == (0, 0, 0)
+        })
+        .await;
+    assert_eq!(evaluate_queue(&view).completed, FLOOD as u64, "each job was completed exactly once");
+    assert_eq!(evaluate_queue(&view).dead, 0);
+    assert!(crashes(&stack) >= 2, "both kills were noticed:\n{}", stack.cli_text(&["events", "-n", "100"]));
 }
 
 /// Polls results from the first job to the last, over and over, and keeps what went wrong.
@@ -128,6 +129,10 @@ fn kill_one(view: &StackView, name: &str) {
 
 fn worker(view: &StackView) -> &ServiceView {
     view.services.iter().find(|service| service.name == "worker").expect("the worker")
+}
+
+fn evaluate_queue(view: &StackView) -> &QueueView {
+    view.queues.iter().find(|queue| queue.name == "evaluate").expect("the queue")
 }
 
 fn crashes(stack: &Stack) -> usize {

@@ -163,6 +163,7 @@ impl Stack {
 }
 
 impl Drop for Stack {
+    #[expect(clippy::print_stderr, reason = "a failed test shows what plimsoll and its instances wrote")]
     fn drop(&mut self) {
         if let Some(mut process) = self.process.take() {
             send_signal(process.id(), "KILL");

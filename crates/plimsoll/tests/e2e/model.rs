@@ -1,7 +1,7 @@
 //! A scripted OpenAI-compatible model: answers the three-step chain after a fixed thinking time.
 
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufRead, BufReader, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     sync::mpsc::{RecvTimeoutError, sync_channel},
     time::Duration,
