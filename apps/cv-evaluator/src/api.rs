@@ -33,7 +33,7 @@ use utoipa_axum::routes;
 use crate::admin::TokenKeys;
 use crate::metrics::ServeMetrics;
 use crate::settings::ServeSettings;
-use crate::store::Store;
+use crate::store::{Intake, Store};
 
 pub use docs::document;
 pub use views::receipt_json;
@@ -50,6 +50,7 @@ const LOGINS_AT_ONCE: usize = 2;
 pub struct App {
     settings: ServeSettings,
     store: Store,
+    intake: Intake,
     metrics: ServeMetrics,
     by_address: RateLimit<std::net::IpAddr>,
     by_owner: RateLimit<String>,
@@ -64,12 +65,13 @@ pub type Shared = Arc<App>;
 // === impl App ===
 
 impl App {
-    /// Everything from settings and store.
+    /// Everything from settings and store; starts the task that takes evaluations on.
     #[must_use]
     pub fn new(settings: ServeSettings, store: Store, metrics: ServeMetrics) -> Self {
         let per_minute = settings.rate_limit_per_min;
         let minute = Duration::from_secs(60);
         Self {
+            intake: Intake::start(store.clone()),
             store,
             metrics,
             // As many at once as in a whole minute: a recruiter uploads a batch, then reads for a while.

@@ -4,8 +4,11 @@
 mod admin;
 mod counters;
 mod evaluations;
+mod intake;
 mod results;
 mod uploads;
+
+use std::sync::Arc;
 
 use plimsoll_jobs::{Jobs, JobsError, Migration};
 use rand::RngExt as _;
@@ -13,6 +16,7 @@ use rand::RngExt as _;
 pub use admin::{Cursor, EvaluationRow, ListQuery};
 pub use counters::Totals;
 pub use evaluations::{Accepted, JobBody, Lease, NewEvaluation, Trace, Work, WorkStatus};
+pub use intake::Intake;
 pub use results::{StoredResult, StoredScores};
 pub use uploads::{NewUpload, UploadKind};
 
@@ -47,6 +51,12 @@ pub enum StoreError {
         /// What the parser said.
         why: String,
     },
+    /// The transaction that this request shared with others failed.
+    #[error("{0}")]
+    Group(Arc<StoreError>),
+    /// The task that writes has ended.
+    #[error("the server is stopping")]
+    Stopped,
     /// The upload's temporary file.
     #[error("temporary file: {0}")]
     Spool(#[from] std::io::Error),
@@ -86,6 +96,19 @@ impl Store {
 
 // === impl StoreError ===
 
+impl StoreError {
+    /// Whether the same call may succeed later.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Jobs(error) => error.is_transient(),
+            Self::Group(error) => error.is_transient(),
+            Self::Stopped => true,
+            Self::Corrupt { .. } | Self::Spool(_) => false,
+        }
+    }
+}
+
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         Self::Jobs(error.into())
@@ -94,9 +117,6 @@ impl From<sqlx::Error> for StoreError {
 
 impl From<StoreError> for app_kit::ApiError {
     fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Jobs(error) if error.is_transient() => Self::unavailable(error),
-            error => Self::internal(error),
-        }
+        if error.is_transient() { Self::unavailable(error) } else { Self::internal(error) }
     }
 }

@@ -20,11 +20,13 @@ use tracing::Instrument as _;
 use crate::metrics::WorkMetrics;
 use crate::serve::{StartError, database_check, listen, open_store};
 use crate::settings::WorkSettings;
-use crate::store::{JobBody, Lease, QUEUE, Store, StoreError, Work};
+use crate::store::{JobBody, Lease, QUEUE, Store, Work};
 use pipeline::{AttemptError, Pipeline};
 
-/// How often evaluations of dead jobs are looked for.
-const ORPHAN_PERIOD: Duration = Duration::from_secs(5);
+/// How often evaluations of dead jobs and uploads that never ended are looked for.
+const HOUSEKEEPING_PERIOD: Duration = Duration::from_secs(5);
+/// Age at which the pieces of an upload that never ended are swept: far longer than an upload may take.
+const STALE_UPLOAD: Duration = Duration::from_secs(3600);
 /// The hidden subcommand that reads one document in a process of its own.
 pub const EXTRACT_COMMAND: &str = "extract-one";
 
@@ -78,7 +80,7 @@ pub async fn work(
     let done = CancellationToken::new();
     let options = ServerOptions { drain: Duration::from_secs(1), ..ServerOptions::default() };
     let server = tokio::spawn(server::serve(listener, router, options, done.clone()));
-    let orphans = tokio::spawn(fail_orphans(store.clone(), done.clone()));
+    let housekeeping = tokio::spawn(keep_house(store.clone(), done.clone()));
     tracing::info!(%address, instance = common.identity.instance, scorer = scorer.scored_by().as_str(), "working");
     ready(address);
 
@@ -108,7 +110,7 @@ pub async fn work(
     let handler = move |context| handle(Arc::clone(&shared), context);
     let report = Worker::new(store.jobs().clone(), QUEUE, options).run(handler, shutdown).await;
     done.cancel();
-    for task in [server.await.map(drop), orphans.await] {
+    for task in [server.await.map(drop), housekeeping.await] {
         if let Err(error) = task {
             tracing::error!(%error, "a task of the worker panicked");
         }
@@ -195,22 +197,25 @@ async fn settle_failure(
     Ok(())
 }
 
-/// Fails evaluations whose job died outside a handler, again and again until stopped.
-async fn fail_orphans(store: Store, stop: CancellationToken) {
+/// Cleans up after what died half-way, again and again until stopped.
+async fn keep_house(store: Store, stop: CancellationToken) {
     loop {
-        // Full jitter: all workers of a stack start at the same time.
-        let wait = ORPHAN_PERIOD.mul_f64(0.5 + rand::random::<f64>() / 2.0);
+        // Jitter: all workers of a stack start at the same time.
+        let wait = HOUSEKEEPING_PERIOD.mul_f64(0.5 + rand::random::<f64>() / 2.0);
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(wait) => {}
         }
-        match store.fail_orphans().await {
-            Ok(0) => {}
-            Ok(failed) => tracing::warn!(failed, "evaluations failed because their jobs died"),
-            Err(StoreError::Jobs(error)) if error.is_transient() => {
-                tracing::debug!(%error, "cannot look for dead jobs")
+        for (what, outcome) in [
+            ("evaluations failed because their jobs died", store.fail_orphans().await),
+            ("uploads that never ended were swept", store.sweep_uploads(STALE_UPLOAD).await),
+        ] {
+            match outcome {
+                Ok(0) => {}
+                Ok(count) => tracing::warn!(count, "{what}"),
+                Err(error) if error.is_transient() => tracing::debug!(%error, "housekeeping has to wait"),
+                Err(error) => tracing::warn!(%error, "housekeeping failed"),
             }
-            Err(error) => tracing::warn!(%error, "cannot look for dead jobs"),
         }
     }
 }

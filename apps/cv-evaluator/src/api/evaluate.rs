@@ -107,7 +107,7 @@ pub(super) async fn evaluate(
         max_attempts: app.settings.job_max_attempts,
         max_wait_ms,
     };
-    match app.store.accept(new).await? {
+    match app.intake.accept(new).await? {
         Accepted::New(id) => {
             app.metrics.enqueued();
             Ok(answer(StatusCode::ACCEPTED, id, WorkStatus::Queued))

@@ -169,50 +169,52 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails; then nothing was taken on.
-    pub async fn accept(&self, new: NewEvaluation) -> Result<Accepted, StoreError> {
+    pub async fn accept(&self, new: &NewEvaluation) -> Result<Accepted, StoreError> {
+        let accepted = self.accept_many(&[new]).await?;
+        accepted
+            .into_iter()
+            .next()
+            .ok_or_else(|| JobsError::InvalidJob("nothing was asked for".into()).into())
+    }
+
+    /// Takes requests on in one transaction, and so with one write to the disk; answers in their order.
+    ///
+    /// # Errors
+    /// When the database fails or one job is invalid; then none was taken on.
+    pub async fn accept_many(&self, requests: &[&NewEvaluation]) -> Result<Vec<Accepted>, StoreError> {
         let mut tx = self.jobs.begin().await?;
         let now_ms = self.jobs.now_ms();
-        let conn = tx.sqlite()?;
-        // A repeat is answered before anything else is checked: its uploads may be gone by now.
-        if let Some(repeated) = find_repeated(conn, &new).await? {
-            return Ok(repeated);
-        }
-        for (id, kind) in [(&new.cv_id, "cv"), (&new.project_id, "project")] {
-            let found: Option<String> = sqlx::query_scalar(include_str!("sql/upload_kind.sql"))
-                .bind(id)
-                .bind(&new.owner)
-                .fetch_optional(&mut *conn)
-                .await?;
-            if found.as_deref() != Some(kind) {
-                return Ok(Accepted::UnknownUpload(if kind == "cv" { "cv_id" } else { "project_id" }));
+        let (mut accepted, mut ids, mut jobs) = (Vec::with_capacity(requests.len()), Vec::new(), Vec::new());
+        for new in requests {
+            let outcome = insert(tx.sqlite()?, new, now_ms).await?;
+            if let Accepted::New(id) = &outcome {
+                let body = JobBody { evaluation_id: id.clone(), trace: new.trace.clone() };
+                jobs.push(new_job(
+                    &body,
+                    &new.owner,
+                    new.max_attempts,
+                    new.max_wait_ms.map(|wait| now_ms + wait),
+                )?);
+                ids.push(id.clone());
             }
+            accepted.push(outcome);
         }
-        let id = uuid::Uuid::now_v7().to_string();
-        let inserted = sqlx::query(include_str!("sql/insert_evaluation.sql"))
-            .bind(&id)
-            .bind(&new.owner)
-            .bind(&new.cv_id)
-            .bind(&new.project_id)
-            .bind(&new.job_description)
-            .bind(&new.study_case_brief)
-            .bind(&new.scoring_rubric)
-            .bind(&new.idempotency_key)
-            .bind(&new.body_sha256)
-            .bind(now_ms)
-            .execute(&mut *conn)
-            .await?;
-        if inserted.rows_affected() == 0 {
-            // Another writer used the key since we looked; only a database with several writers gets here.
-            return Ok(find_repeated(conn, &new).await?.unwrap_or(Accepted::KeyReused));
+        if jobs.is_empty() {
+            return Ok(accepted);
         }
-        let body = JobBody { evaluation_id: id.clone(), trace: new.trace };
-        let job = new_job(&body, &new.owner, new.max_attempts, new.max_wait_ms.map(|wait| now_ms + wait))?;
-        let job_id = self.jobs.enqueue(&mut tx, job).await?.id();
+        let enqueued = self.jobs.enqueue_many(&mut tx, &jobs).await?;
         let conn = tx.sqlite()?;
-        sqlx::query(include_str!("sql/set_job.sql")).bind(&id).bind(job_id.0).execute(&mut *conn).await?;
-        Counter::Evaluations.add(conn, 1.0).await?;
+        for (id, job) in ids.iter().zip(enqueued) {
+            sqlx::query(include_str!("sql/set_job.sql"))
+                .bind(id)
+                .bind(job.id().0)
+                .execute(&mut *conn)
+                .await?;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "at most a batch")]
+        Counter::Evaluations.add(conn, ids.len() as f64).await?;
         tx.commit().await?;
-        Ok(Accepted::New(id))
+        Ok(accepted)
     }
 
     /// What the worker needs; None when the evaluation has been erased.
@@ -406,6 +408,47 @@ impl Store {
         tx.commit().await?;
         Ok(true)
     }
+}
+
+/// Writes the row of one request, unless it is a repeat or refers to what is not there.
+async fn insert(
+    conn: &mut SqliteConnection,
+    new: &NewEvaluation,
+    now_ms: i64,
+) -> Result<Accepted, StoreError> {
+    // A repeat is answered before anything else is checked: its uploads may be gone by now.
+    if let Some(repeated) = find_repeated(conn, new).await? {
+        return Ok(repeated);
+    }
+    for (id, kind, field) in [(&new.cv_id, "cv", "cv_id"), (&new.project_id, "project", "project_id")] {
+        let found: Option<String> = sqlx::query_scalar(include_str!("sql/upload_kind.sql"))
+            .bind(id)
+            .bind(&new.owner)
+            .fetch_optional(&mut *conn)
+            .await?;
+        if found.as_deref() != Some(kind) {
+            return Ok(Accepted::UnknownUpload(field));
+        }
+    }
+    let id = uuid::Uuid::now_v7().to_string();
+    let inserted = sqlx::query(include_str!("sql/insert_evaluation.sql"))
+        .bind(&id)
+        .bind(&new.owner)
+        .bind(&new.cv_id)
+        .bind(&new.project_id)
+        .bind(&new.job_description)
+        .bind(&new.study_case_brief)
+        .bind(&new.scoring_rubric)
+        .bind(&new.idempotency_key)
+        .bind(&new.body_sha256)
+        .bind(now_ms)
+        .execute(&mut *conn)
+        .await?;
+    if inserted.rows_affected() == 0 {
+        // Another writer used the key since we looked; only a database with several writers gets here.
+        return Ok(find_repeated(conn, new).await?.unwrap_or(Accepted::KeyReused));
+    }
+    Ok(Accepted::New(id))
 }
 
 async fn find_repeated(

@@ -1,12 +1,17 @@
 //! Uploaded files.
 
+use std::time::Duration;
+
 use app_documents::Kind;
 use futures::TryStreamExt as _;
-use sqlx::Row as _;
+use sqlx::{Row as _, SqliteConnection};
 
 use super::counters::Counter;
 use super::{Store, StoreError};
-use crate::spool::Spooled;
+use crate::spool::{CHUNK_BYTES, Spooled};
+
+/// Most bytes of files in one transaction: a few milliseconds of the one writer.
+const SHORT_BYTES: usize = 4 * CHUNK_BYTES;
 
 /// Which of the two documents a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,16 +53,25 @@ impl UploadKind {
 // === impl Store ===
 
 impl Store {
-    /// Stores files of one owner, all or none.
+    /// Stores files of one owner: they are there when this returns, and not before.
+    ///
+    /// Small ones go in one transaction. Pieces of larger ones are written before, in transactions short enough
+    /// that the queue, which shares the database's one writer, does not notice.
     ///
     /// # Errors
-    /// When the database or a temporary file fails.
-    pub async fn add_uploads(&self, owner: &str, uploads: Vec<NewUpload>) -> Result<(), StoreError> {
+    /// When the database or a temporary file fails; what was written before is swept later.
+    pub async fn add_uploads(&self, owner: &str, mut uploads: Vec<NewUpload>) -> Result<(), StoreError> {
+        let together: u64 = uploads.iter().map(|upload| upload.content.size_bytes()).sum();
+        let large = together > SHORT_BYTES as u64;
+        if large {
+            for upload in &mut uploads {
+                self.write_ahead(upload).await?;
+            }
+        }
         let mut tx = self.jobs.begin().await?;
         let now_ms = self.jobs.now_ms();
         let conn = tx.sqlite()?;
-        let count = uploads.len();
-        for mut upload in uploads {
+        for upload in &mut uploads {
             sqlx::query(include_str!("sql/insert_upload.sql"))
                 .bind(&upload.id)
                 .bind(owner)
@@ -69,21 +83,73 @@ impl Store {
                 .bind(now_ms)
                 .execute(&mut *conn)
                 .await?;
-            let mut part = 0_i64;
-            while let Some(chunk) = upload.content.next_chunk().await? {
-                sqlx::query(include_str!("sql/insert_chunk.sql"))
+            if large {
+                sqlx::query(include_str!("sql/delete_pending.sql"))
                     .bind(&upload.id)
-                    .bind(part)
-                    .bind(chunk)
                     .execute(&mut *conn)
                     .await?;
-                part += 1;
+            } else {
+                let mut part = 0;
+                loop {
+                    let written = write_chunks(conn, upload, part).await?;
+                    if written == part {
+                        break;
+                    }
+                    part = written;
+                }
             }
         }
         #[expect(clippy::cast_precision_loss, reason = "a handful of files")]
-        Counter::Uploads.add(conn, count as f64).await?;
+        Counter::Uploads.add(conn, uploads.len() as f64).await?;
         tx.commit().await?;
         Ok(())
+    }
+
+    /// Writes all pieces of a file that has no row yet.
+    async fn write_ahead(&self, upload: &mut NewUpload) -> Result<(), StoreError> {
+        let mut part = 0;
+        loop {
+            let mut tx = self.jobs.begin().await?;
+            let conn = tx.sqlite()?;
+            if part == 0 {
+                sqlx::query(include_str!("sql/insert_pending.sql"))
+                    .bind(&upload.id)
+                    .bind(self.jobs.now_ms())
+                    .execute(&mut *conn)
+                    .await?;
+            }
+            let written = write_chunks(conn, upload, part).await?;
+            tx.commit().await?;
+            if written == part {
+                return Ok(());
+            }
+            part = written;
+        }
+    }
+
+    /// Deletes pieces of files whose upload ended half-way, once they are older than any upload can take. Answers how
+    /// many files.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn sweep_uploads(&self, older_than: Duration) -> Result<u64, StoreError> {
+        let age_ms = i64::try_from(older_than.as_millis()).unwrap_or(i64::MAX / 4);
+        let stale: Vec<String> = sqlx::query_scalar(include_str!("sql/find_stale_pending.sql"))
+            .bind(self.jobs.now_ms() - age_ms)
+            .fetch_all(self.jobs.sqlite()?)
+            .await?;
+        for id in &stale {
+            let mut tx = self.jobs.begin().await?;
+            let conn = tx.sqlite()?;
+            let pending =
+                sqlx::query(include_str!("sql/delete_pending.sql")).bind(id).execute(&mut *conn).await?;
+            // Not pending any more: the upload has its row by now.
+            if pending.rows_affected() == 1 {
+                sqlx::query(include_str!("sql/delete_chunks.sql")).bind(id).execute(conn).await?;
+            }
+            tx.commit().await?;
+        }
+        Ok(stale.len() as u64)
     }
 
     /// A file's format and bytes, for the worker; None when it has been erased.
@@ -108,6 +174,28 @@ impl Store {
         }
         Ok(Some((format, bytes)))
     }
+}
+
+/// Writes pieces from number `part` on, up to [`SHORT_BYTES`]; answers the number of the next.
+async fn write_chunks(
+    conn: &mut SqliteConnection,
+    upload: &mut NewUpload,
+    mut part: i64,
+) -> Result<i64, StoreError> {
+    let mut bytes = 0;
+    while bytes + CHUNK_BYTES <= SHORT_BYTES
+        && let Some(chunk) = upload.content.next_chunk().await?
+    {
+        bytes += chunk.len();
+        sqlx::query(include_str!("sql/insert_chunk.sql"))
+            .bind(&upload.id)
+            .bind(part)
+            .bind(chunk)
+            .execute(&mut *conn)
+            .await?;
+        part += 1;
+    }
+    Ok(part)
 }
 
 fn format_name(kind: Kind) -> &'static str {

@@ -165,12 +165,19 @@ async fn w10_a_request_without_its_job_does_not_exist() {
         .await
         .unwrap();
     tx.commit().await.unwrap();
-    stack.store.accept(new.clone()).await.unwrap_err();
+    stack.store.accept(&new).await.unwrap_err();
     let pool = stack.store.jobs().sqlite().unwrap();
     let rows: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM cv_evaluation").fetch_one(pool).await.unwrap();
     assert_eq!((rows, stack.store.totals().await.unwrap().evaluations), (0, 0.0));
 
-    let accepted = stack.store.accept(NewEvaluation { owner: "anonymous".into(), ..new }).await.unwrap();
+    // In a group, the spoilt one takes none of the others with it.
+    let sound = NewEvaluation { owner: "anonymous".into(), ..new.clone() };
+    let intake = cv_evaluator::store::Intake::start(stack.store.clone());
+    let (spoilt, sound) = tokio::join!(intake.accept(new.clone()), intake.accept(sound));
+    spoilt.unwrap_err();
+    assert_eq!(sound.unwrap(), Accepted::UnknownUpload("cv_id"));
+
+    let accepted = stack.store.accept(&NewEvaluation { owner: "anonymous".into(), ..new }).await.unwrap();
     assert_eq!(accepted, Accepted::UnknownUpload("cv_id"));
     stack.stop().await;
 }

@@ -148,3 +148,36 @@ async fn names_of_files_are_kept_as_data() {
     stack.upload_texts().await;
     stack.stop().await;
 }
+
+#[tokio::test]
+async fn w33_large_files_are_written_in_short_transactions_and_appear_whole_or_not_at_all() {
+    let stack = Stack::start().await;
+    let mut ids = Value::Null;
+    // On both sides of the size up to which both files go in one transaction.
+    for size in [1_048_000_usize, 1_049_000, 3_000_000] {
+        let cv: Vec<u8> = (0..size).map(|n| b'a' + (n % 23) as u8).collect();
+        let form = Form::new().file("cv", "cv.txt", &cv).file("project", "p.txt", b"report");
+        ids = form.send(stack.post("/v1/upload")).await.json().await.unwrap();
+        let (_, bytes) = stack.store.read_upload(&text(&ids, "cv_id")).await.unwrap().unwrap();
+        assert!(bytes == cv, "{size}");
+    }
+
+    // As if the server had died half-way through another one.
+    let mut tx = stack.store.jobs().begin().await.unwrap();
+    for sql in [
+        "INSERT INTO cv_upload_pending (upload_id, created_at_ms) VALUES ('half', 1)",
+        "INSERT INTO cv_upload_chunk (upload_id, part, bytes) VALUES ('half', 0, x'00')",
+    ] {
+        sqlx::query(sql).execute(tx.sqlite().unwrap()).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    let hour = std::time::Duration::from_secs(3600);
+    assert_eq!(stack.store.sweep_uploads(hour).await.unwrap(), 1);
+    assert_eq!(stack.store.sweep_uploads(hour).await.unwrap(), 0);
+    let pool = stack.store.jobs().sqlite().unwrap();
+    let left: Vec<String> =
+        sqlx::query_scalar("SELECT DISTINCT upload_id FROM cv_upload_chunk").fetch_all(pool).await.unwrap();
+    assert_eq!(left.len(), 6);
+    assert!(stack.store.read_upload(&text(&ids, "cv_id")).await.unwrap().is_some());
+    stack.stop().await;
+}

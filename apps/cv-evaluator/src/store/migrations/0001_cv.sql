@@ -12,13 +12,21 @@ CREATE TABLE cv_upload (
 CREATE INDEX cv_upload_by_owner ON cv_upload (owner, created_at_ms);
 CREATE INDEX cv_upload_by_time ON cv_upload (created_at_ms);
 
--- In pieces, so that neither side ever holds more than one of them for the database's sake.
+-- In pieces, so that neither side ever holds more than one of them for the database's sake. No reference to
+-- cv_upload: the pieces of a large file are written before its row, in short transactions of their own.
 CREATE TABLE cv_upload_chunk (
-    upload_id TEXT   NOT NULL REFERENCES cv_upload (id) ON DELETE CASCADE,
+    upload_id TEXT   NOT NULL,
     part      BIGINT NOT NULL,
     bytes     BLOB   NOT NULL,
     PRIMARY KEY (upload_id, part)
 );
+
+-- Large files whose pieces are being written; what is left here by a crash is swept.
+CREATE TABLE cv_upload_pending (
+    upload_id     TEXT   PRIMARY KEY,
+    created_at_ms BIGINT NOT NULL
+);
+CREATE INDEX cv_upload_pending_by_time ON cv_upload_pending (created_at_ms);
 
 CREATE TABLE cv_evaluation (
     id               TEXT   PRIMARY KEY,
