@@ -1,11 +1,17 @@
 //! Metrics of the application beside those of HTTP and of the queue.
 
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use plimsoll_jobs::{Jobs, QueueStats};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
 
 use crate::store::QUEUE;
 
@@ -40,6 +46,24 @@ struct TokenLabels {
     model: String,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DepthLabels {
+    queue: &'static str,
+    state: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct QueueLabels {
+    queue: &'static str,
+}
+
+/// What the queue looks like, the same on every instance: take the maximum over them, not the sum.
+#[derive(Debug, Clone)]
+pub struct QueueMetrics {
+    depth: Family<DepthLabels, Gauge>,
+    age: Family<QueueLabels, Gauge<f64, AtomicU64>>,
+}
+
 /// Counts of `serve`.
 #[derive(Debug, Clone)]
 pub struct ServeMetrics {
@@ -68,6 +92,54 @@ pub struct WorkMetrics {
 pub struct Processing(Gauge);
 
 const TYPE: TypeLabels = TypeLabels { r#type: QUEUE };
+
+// === impl QueueMetrics ===
+
+impl QueueMetrics {
+    /// Registers `queue_depth` and `queue_age_seconds`.
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Self { depth: Family::default(), age: Family::default() };
+        registry.register("queue_depth", "Jobs by state", metrics.depth.clone());
+        registry.register(
+            "queue_age_seconds",
+            "How long the oldest ready job has waited",
+            metrics.age.clone(),
+        );
+        metrics
+    }
+
+    /// Looks once a second until stopped. While the database does not answer, the last figures stay.
+    pub async fn watch(self, jobs: Jobs, stop: CancellationToken) {
+        let mut ticks = tokio::time::interval(Duration::from_secs(1));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = ticks.tick() => {}
+            }
+            match jobs.stats(Some(QUEUE)).await {
+                Ok(stats) => stats.iter().for_each(|stats| self.set(stats)),
+                Err(error) => tracing::debug!(%error, "cannot read the queue's figures"),
+            }
+        }
+    }
+
+    fn set(&self, stats: &QueueStats) {
+        let states = [
+            ("ready", stats.ready),
+            ("scheduled", stats.scheduled),
+            ("leased", stats.leased),
+            ("dead", stats.dead),
+        ];
+        for (state, depth) in states {
+            let depth = i64::try_from(depth).unwrap_or(i64::MAX);
+            self.depth.get_or_create(&DepthLabels { queue: QUEUE, state }).set(depth);
+        }
+        #[expect(clippy::cast_precision_loss, reason = "milliseconds of a wait")]
+        let age_s = stats.oldest_ready_age_ms.unwrap_or(0) as f64 / 1000.0;
+        self.age.get_or_create(&QueueLabels { queue: QUEUE }).set(age_s);
+    }
+}
 
 // === impl ServeMetrics ===
 

@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{self, App};
-use crate::metrics::ServeMetrics;
+use crate::metrics::{QueueMetrics, ServeMetrics};
 use crate::settings::{Common, ServeSettings};
 use crate::store::{Store, StoreError};
 
@@ -52,6 +52,8 @@ pub async fn serve(
     let mut registry = Registry::default();
     let http = HttpMetrics::register(&mut registry);
     let metrics = ServeMetrics::register(&mut registry);
+    let queue = QueueMetrics::register(&mut registry);
+    let watch = tokio::spawn(queue.watch(store.jobs().clone(), shutdown.clone()));
     let health = Health::new(common.identity.clone(), shutdown.clone(), vec![database_check(&store)]);
     let app = Arc::new(App::new(settings, store, metrics));
     let router = api::router(app, health, http, Arc::new(registry));
@@ -63,6 +65,9 @@ pub async fn serve(
         ..ServerOptions::default()
     };
     let drained = server::serve(listener, router, options, shutdown).await;
+    if let Err(error) = watch.await {
+        tracing::error!(%error, "the watch on the queue panicked");
+    }
     tracing::info!(?drained, "stopped");
     Ok(drained)
 }

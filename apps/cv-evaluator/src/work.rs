@@ -17,7 +17,7 @@ use prometheus_client::registry::Registry;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use crate::metrics::WorkMetrics;
+use crate::metrics::{QueueMetrics, WorkMetrics};
 use crate::serve::{StartError, database_check, listen, open_store};
 use crate::settings::WorkSettings;
 use crate::store::{JobBody, Lease, QUEUE, Store, Work};
@@ -65,6 +65,7 @@ pub async fn work(
     let mut registry = Registry::default();
     let http = HttpMetrics::register(&mut registry);
     let metrics = WorkMetrics::register(&mut registry);
+    let queue = QueueMetrics::register(&mut registry);
     let health = Health::new(common.identity.clone(), shutdown.clone(), vec![database_check(&store)]);
     let router = axum::Router::new()
         .merge(health.router())
@@ -80,6 +81,7 @@ pub async fn work(
     let done = CancellationToken::new();
     let options = ServerOptions { drain: Duration::from_secs(1), ..ServerOptions::default() };
     let server = tokio::spawn(server::serve(listener, router, options, done.clone()));
+    let watch = tokio::spawn(queue.watch(store.jobs().clone(), done.clone()));
     let housekeeping = tokio::spawn(keep_house(store.clone(), done.clone()));
     tracing::info!(%address, instance = common.identity.instance, scorer = scorer.scored_by().as_str(), "working");
     ready(address);
@@ -110,7 +112,7 @@ pub async fn work(
     let handler = move |context| handle(Arc::clone(&shared), context);
     let report = Worker::new(store.jobs().clone(), QUEUE, options).run(handler, shutdown).await;
     done.cancel();
-    for task in [server.await.map(drop), housekeeping.await] {
+    for task in [server.await.map(drop), housekeeping.await, watch.await] {
         if let Err(error) = task {
             tracing::error!(%error, "a task of the worker panicked");
         }

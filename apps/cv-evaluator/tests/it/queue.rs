@@ -210,3 +210,30 @@ async fn a_worker_that_dies_on_the_last_attempt_fails_the_evaluation() {
     worker.stop().await;
     stack.stop().await;
 }
+
+#[tokio::test]
+async fn w31_depth_and_age_of_the_queue_can_be_scraped() {
+    let stack = Stack::start().await;
+    let body = stack.upload_texts().await;
+    for _ in 0..3 {
+        stack.evaluate(&body).await;
+    }
+    let held = claim(&stack, "w", LEASE).await;
+    let figures = async || {
+        let text = stack.get("/metrics").send().await.unwrap().text().await.unwrap();
+        let of =
+            |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<f64>().ok());
+        let depth = |state: &str| of(&format!("queue_depth{{queue=\"evaluate\",state=\"{state}\"}}"));
+        (depth("ready"), depth("leased"), of("queue_age_seconds{queue=\"evaluate\"}"))
+    };
+    crate::support::eventually(async || {
+        let (ready, leased, age) = figures().await;
+        (ready == Some(2.0) && leased == Some(1.0) && age? > 0.0).then_some(())
+    })
+    .await;
+    stack.store.jobs().release(&held).await.unwrap();
+    let (_, _, before) = figures().await;
+    // The age rises by itself.
+    crate::support::eventually(async || (figures().await.2 > before).then_some(())).await;
+    stack.stop().await;
+}
