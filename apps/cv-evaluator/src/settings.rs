@@ -44,6 +44,10 @@ pub const VARIABLES: &[(&str, &str)] = &[
         "JOB_MAX_WAIT_S",
         "longest wait for a worker before an evaluation fails, seconds; default: as long as it takes",
     ),
+    (
+        "DATA_RETENTION_DAYS",
+        "days after which finished evaluations and unused files are deleted; default 90, 0 keeps them",
+    ),
     ("EXTRACT_MEMORY_MB", "memory of the process that reads one document, MiB; default 256"),
     ("EXTRACT_TIMEOUT_S", "longest reading of one document, seconds; default 20"),
     ("SCORER", "baseline or openai; default openai when OPENAI_BASE_URL or OPENAI_API_KEY is set"),
@@ -105,6 +109,8 @@ pub struct WorkSettings {
     pub lease: Duration,
     /// Longest attempt.
     pub job_timeout: Duration,
+    /// How long finished evaluations and unused files are kept; none keeps them for ever.
+    pub retention: Option<Duration>,
     /// Limits on reading one document.
     pub extract: app_documents::Limits,
     /// None for the baseline.
@@ -171,6 +177,10 @@ impl WorkSettings {
             concurrency: usize::try_from(env.number("WORKER_CONCURRENCY", 2, 1..=1024)).unwrap_or(2),
             lease: Duration::from_secs(env.number("WORKER_LEASE_S", 30, 1..=3600)),
             job_timeout: Duration::from_secs(env.number("JOB_TIMEOUT_S", 300, 1..=86_400)),
+            retention: match env.number("DATA_RETENTION_DAYS", 90, 0..=36_500) {
+                0 => None,
+                days => Some(Duration::from_secs(days * 86_400)),
+            },
             extract,
             openai: read_scorer(&mut env),
             common,

@@ -6,6 +6,7 @@ mod counters;
 mod evaluations;
 mod intake;
 mod results;
+mod retention;
 mod uploads;
 
 use std::sync::Arc;

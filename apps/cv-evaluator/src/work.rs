@@ -25,6 +25,8 @@ use pipeline::{AttemptError, Pipeline};
 
 /// How often evaluations of dead jobs and uploads that never ended are looked for.
 const HOUSEKEEPING_PERIOD: Duration = Duration::from_secs(5);
+/// How often rows past their time are looked for, when the last look found none.
+const EXPIRY_PERIOD: Duration = Duration::from_secs(3600);
 /// Age at which the pieces of an upload that never ended are swept: far longer than an upload may take.
 const STALE_UPLOAD: Duration = Duration::from_secs(3600);
 /// The hidden subcommand that reads one document in a process of its own.
@@ -82,7 +84,7 @@ pub async fn work(
     let options = ServerOptions { drain: Duration::from_secs(1), ..ServerOptions::default() };
     let server = tokio::spawn(server::serve(listener, router, options, done.clone()));
     let watch = tokio::spawn(queue.watch(store.jobs().clone(), done.clone()));
-    let housekeeping = tokio::spawn(keep_house(store.clone(), done.clone()));
+    let housekeeping = tokio::spawn(keep_house(store.clone(), settings.retention, done.clone()));
     tracing::info!(%address, instance = common.identity.instance, scorer = scorer.scored_by().as_str(), "working");
     ready(address);
 
@@ -140,18 +142,15 @@ async fn attempt(shared: &Shared, context: &JobContext, id: &str) -> Result<(), 
     let _processing = shared.metrics.processing();
     let lease = Lease::Handler(context);
     let job = context.job();
-    if job.attempt > 1 || job.enqueued_at_ms < job.ready_at_ms {
-        // Not fresh: make sure of the lease before a finished evaluation may be begun again.
-        context.jobs().heartbeat(job, shared.lease).await?;
-    }
-    let work = shared.store.read_work(id).await?;
-    let work = match work {
-        Some(work) if shared.store.start(id, job).await? => work,
-        _ => {
-            tracing::info!("nothing to do: finished already, or erased");
-            return Ok(shared.store.discard(lease).await?);
-        }
+    let Some(work) = shared.store.read_work(id).await? else {
+        tracing::info!("nothing to do: erased");
+        return Ok(shared.store.discard(lease).await?);
     };
+    let begun = shared.store.start(id, job).await? || shared.store.restart(id, job, shared.lease).await?;
+    if !begun {
+        tracing::info!(status = work.status.as_str(), "nothing to do: finished already");
+        return Ok(shared.store.discard(lease).await?);
+    }
 
     let deadline = started + shared.job_timeout;
     let outcome =
@@ -199,8 +198,10 @@ async fn settle_failure(
     Ok(())
 }
 
-/// Cleans up after what died half-way, again and again until stopped.
-async fn keep_house(store: Store, stop: CancellationToken) {
+/// Cleans up after what died half-way and deletes what is past its time, a little at a time, until stopped.
+async fn keep_house(store: Store, retention: Option<Duration>, stop: CancellationToken) {
+    let keep = retention.unwrap_or(Duration::MAX);
+    let mut expire_at = Instant::now();
     loop {
         // Jitter: all workers of a stack start at the same time.
         let wait = HOUSEKEEPING_PERIOD.mul_f64(0.5 + rand::random::<f64>() / 2.0);
@@ -208,13 +209,21 @@ async fn keep_house(store: Store, stop: CancellationToken) {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(wait) => {}
         }
+        let mut expired = Ok(0);
+        if Instant::now() >= expire_at {
+            expired = store.expire(keep).await;
+            // On with the next batch when there may be one.
+            let idle = matches!(expired, Ok(0)).then_some(EXPIRY_PERIOD).unwrap_or_default();
+            expire_at = Instant::now() + idle;
+        }
         for (what, outcome) in [
             ("evaluations failed because their jobs died", store.fail_orphans().await),
             ("uploads that never ended were swept", store.sweep_uploads(STALE_UPLOAD).await),
+            ("rows deleted that were past their time", expired),
         ] {
             match outcome {
                 Ok(0) => {}
-                Ok(count) => tracing::warn!(count, "{what}"),
+                Ok(count) => tracing::info!(count, "{what}"),
                 Err(error) if error.is_transient() => tracing::debug!(%error, "housekeeping has to wait"),
                 Err(error) => tracing::warn!(%error, "housekeeping failed"),
             }

@@ -1,5 +1,7 @@
 //! Evaluations from request to end.
 
+use std::time::Duration;
+
 use cv_scoring::Scored;
 use plimsoll_jobs::{Claimed, FailureClass, JobContext, JobsError, NewJob, Outcome, Payload, Tx};
 use serde::{Deserialize, Serialize};
@@ -239,26 +241,42 @@ impl Store {
         }))
     }
 
-    /// Notes that an attempt has begun. Answers whether the evaluation is still to be done.
-    ///
-    /// A failed evaluation is begun again when its own job is: nobody but an operator takes a job back from the dead
-    /// letters. That is why the lease must be known to be live when this is called.
+    /// Notes that an attempt has begun. Answers false when the evaluation is finished or gone.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn start(&self, id: &str, job: &Claimed) -> Result<bool, StoreError> {
         let mut tx = self.jobs.begin().await?;
-        let now_ms = self.jobs.now_ms();
+        let started = sqlx::query(include_str!("sql/start.sql"))
+            .bind(id)
+            .bind(i64::from(job.attempt))
+            .bind(self.jobs.now_ms())
+            .execute(tx.sqlite()?)
+            .await?
+            .rows_affected();
+        tx.commit().await?;
+        Ok(started == 1)
+    }
+
+    /// Begins a failed evaluation again whose own job was taken back from the dead letters, which only an operator
+    /// does. Answers false when that is not so.
+    ///
+    /// # Errors
+    /// [`JobsError::LeaseLost`] when another worker has the job: it may have failed the evaluation just now.
+    pub async fn restart(&self, id: &str, job: &Claimed, lease: Duration) -> Result<bool, StoreError> {
+        self.jobs.heartbeat(job, lease).await?;
+        let mut tx = self.jobs.begin().await?;
         let conn = tx.sqlite()?;
-        let start =
-            sqlx::query(include_str!("sql/start.sql")).bind(id).bind(i64::from(job.attempt)).bind(now_ms);
-        let mut started = start.execute(&mut *conn).await?.rows_affected();
-        if started == 0 {
-            let restart = sqlx::query(include_str!("sql/restart.sql")).bind(id).bind(i64::from(job.attempt));
-            started = restart.bind(now_ms).bind(job.id.0).execute(&mut *conn).await?.rows_affected();
-            if started == 1 {
-                Counter::Failed.add(conn, -1.0).await?;
-            }
+        let started = sqlx::query(include_str!("sql/restart.sql"))
+            .bind(id)
+            .bind(i64::from(job.attempt))
+            .bind(self.jobs.now_ms())
+            .bind(job.id.0)
+            .execute(&mut *conn)
+            .await?
+            .rows_affected();
+        if started == 1 {
+            Counter::Failed.add(conn, -1.0).await?;
         }
         tx.commit().await?;
         Ok(started == 1)

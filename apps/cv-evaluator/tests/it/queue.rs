@@ -115,6 +115,8 @@ async fn w08_late_writer_cannot_overwrite_completed() {
     let refused = stack.store.fail(&late, &id, FailureClass::Never, "X", "x").await.unwrap_err();
     assert!(refused.to_string().contains("no longer leased"), "{refused}");
     assert!(!stack.store.start(&id, &late).await.unwrap());
+    let refused = stack.store.restart(&id, &late, LEASE).await.unwrap_err();
+    assert!(refused.to_string().contains("no longer leased"), "{refused}");
     let stored = stack.store.read_result(&id).await.unwrap().unwrap();
     assert_eq!((stored.status, stored.scores.unwrap().cv_match_rate), (WorkStatus::Completed, 0.5));
     assert_eq!(results(&stack).await, 1);
