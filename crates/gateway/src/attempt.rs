@@ -105,9 +105,9 @@ pub(crate) async fn send(
     request: &Request,
     route: &Route,
     lease: &Lease,
+    now: Instant,
     needs_new_connection: bool,
 ) -> Sending {
-    let now = Instant::now();
     let worker = connection.worker.clone();
     let oldest = if is_idempotent(request.method.label()) { snapshot.timeouts.idle } else { FRESH };
     let idle = (!needs_new_connection).then(|| lease.endpoint.pool.take(worker.index, now, oldest)).flatten();

@@ -89,7 +89,7 @@ impl Connection {
         let header_read = worker.shared.snapshot.load().timeouts.header_read;
         let mut deadline = Instant::now() + header_read;
         loop {
-            let after = match self.next(deadline, shutdown.as_mut()).await {
+            let (after, now) = match self.next(deadline, shutdown.as_mut()).await {
                 Next::Request(snapshot, request) => exchange::run(&mut self, snapshot, request).await,
                 Next::Refusal(problem) => {
                     self.worker.shared.unrouted.finished(
@@ -99,9 +99,9 @@ impl Connection {
                         None,
                     );
                     self.answer(problem, None, true).await;
-                    After::Close
+                    (After::Close, deadline)
                 }
-                Next::Nothing => After::Drop,
+                Next::Nothing => (After::Drop, deadline),
             };
             match after {
                 After::KeepAlive => {}
@@ -113,7 +113,7 @@ impl Connection {
                     return;
                 }
             }
-            deadline = Instant::now() + worker.shared.snapshot.load().timeouts.idle;
+            deadline = now + worker.shared.snapshot.load().timeouts.idle;
         }
     }
 
@@ -129,15 +129,15 @@ impl Connection {
         loop {
             self.skip_empty_lines();
             if !self.buffer.is_empty() {
-                if !has_started {
-                    has_started = true;
-                    let header_read = self.worker.shared.snapshot.load().timeouts.header_read;
-                    deadline = deadline.min(Instant::now() + header_read);
-                }
                 match self.take_head(&mut searched) {
                     Some(Ok((snapshot, request))) => return Next::Request(snapshot, request),
                     Some(Err(problem)) => return Next::Refusal(problem),
                     None => {}
+                }
+                if !has_started {
+                    has_started = true;
+                    let header_read = self.worker.shared.snapshot.load().timeouts.header_read;
+                    deadline = deadline.min(Instant::now() + header_read);
                 }
             } else {
                 self.release_buffer();

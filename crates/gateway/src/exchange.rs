@@ -37,6 +37,8 @@ enum Unanswered {
 /// What has happened to a request so far.
 struct Progress {
     started: Instant,
+    /// When the attempt to come begins; looked up only when time has passed since the start.
+    now: Instant,
     tried: Vec<Endpoint>,
     /// Attempts of which an upstream may have seen something.
     reached: u32,
@@ -49,8 +51,12 @@ struct Progress {
     last: Problem,
 }
 
-/// Forwards one request and answers it.
-pub(crate) async fn run(connection: &mut Connection, snapshot: Arc<Snapshot>, request: Request) -> After {
+/// Forwards one request and answers it. Also returns when it ended, which spares the caller a look at the clock.
+pub(crate) async fn run(
+    connection: &mut Connection,
+    snapshot: Arc<Snapshot>,
+    request: Request,
+) -> (After, Instant) {
     let started = Instant::now();
     let worker = connection.worker.clone();
     let _in_flight = Counted::up_to(&worker.in_flight, usize::MAX);
@@ -74,7 +80,7 @@ pub(crate) async fn run(connection: &mut Connection, snapshot: Arc<Snapshot>, re
     let duration = (!relayed.is_tunnel).then(|| relayed.ended.saturating_duration_since(started));
     let metrics = request.route.as_ref().map_or(&worker.shared.unrouted, |route| &route.metrics);
     metrics.finished(worker.index, request.method, relayed.status, duration);
-    relayed.after
+    (relayed.after, relayed.ended)
 }
 
 async fn forward(
@@ -92,7 +98,8 @@ async fn forward(
             None => pick(connection, snapshot, route, &mut progress).await?,
         };
         let is_new = progress.needs_new_connection;
-        let failed = match attempt::send(connection, snapshot, request, route, &lease, is_new).await {
+        let now = progress.now;
+        let failed = match attempt::send(connection, snapshot, request, route, &lease, now, is_new).await {
             Sending::Answer(answer) => {
                 let failure = Failure::Status(answer.response.status);
                 if failure.is_retryable() {
@@ -123,6 +130,7 @@ impl Progress {
     fn new(started: Instant) -> Self {
         Self {
             started,
+            now: started,
             tried: Vec::new(),
             reached: 0,
             rounds: 0,
@@ -144,9 +152,8 @@ impl Progress {
         if self.verdict(request, &failed) == Verdict::GiveUp {
             return None;
         }
-        let now = Instant::now();
-        let other = route.service.pick(now, &self.tried, false).ok()?;
-        route.service.withdraw_retry(now).then_some(other)
+        let other = route.service.pick(self.now, &self.tried, false).ok()?;
+        route.service.withdraw_retry(self.now).then_some(other)
     }
 
     /// Notes a failed attempt; the problem is final unless the request may be sent again.
@@ -162,12 +169,13 @@ impl Progress {
             Verdict::GiveUp => false,
             Verdict::RetryFree => true,
             // Not the upstream's fault and it cannot happen again: the next connection is a new one.
-            Verdict::RetryBudgeted => failed.is_stale || route.service.withdraw_retry(Instant::now()),
+            Verdict::RetryBudgeted => failed.is_stale || route.service.withdraw_retry(self.now),
         };
         if is_granted { Ok(()) } else { Err(Unanswered::Problem(failed.problem)) }
     }
 
     fn note(&mut self, lease: &Lease, failed: &Failed) {
+        self.now = Instant::now();
         self.reached += u32::from(failed.sent == Sent::Something);
         self.last = failed.problem;
         if failed.is_stale {
@@ -211,8 +219,7 @@ async fn pick(
 ) -> Result<Lease, Unanswered> {
     let service = &route.service;
     let is_first = std::mem::take(&mut progress.is_first);
-    let now = if is_first { progress.started } else { Instant::now() };
-    if let Ok(lease) = service.pick(now, &progress.tried, is_first) {
+    if let Ok(lease) = service.pick(progress.now, &progress.tried, is_first) {
         return Ok(lease);
     }
     let may_wait = progress.may_wait() && snapshot.max_waiting > 0;
@@ -232,15 +239,18 @@ async fn pick(
         // Listen before looking, so that a change between the two is not missed.
         let mut ready = pin!(service.ready().notified());
         ready.as_mut().enable();
-        let now = Instant::now();
-        if let Ok(lease) = service.pick(now, &progress.tried, false) {
+        progress.now = Instant::now();
+        if let Ok(lease) = service.pick(progress.now, &progress.tried, false) {
             return Ok(lease);
         }
-        if now >= deadline {
+        if progress.now >= deadline {
             return Err(Unanswered::Problem(problem::NO_UPSTREAM));
         }
-        let wake_at =
-            if progress.tried.is_empty() { deadline } else { deadline.min(now + progress.next_pause()) };
+        let wake_at = if progress.tried.is_empty() {
+            deadline
+        } else {
+            deadline.min(progress.now + progress.next_pause())
+        };
         let is_gone = poll_fn(|context| {
             if connection.poll_gone(context).is_ready() {
                 return Poll::Ready(true);

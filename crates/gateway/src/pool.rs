@@ -1,8 +1,10 @@
 //! Idle keep-alive connections to one upstream.
 //!
 //! A connection belongs to the worker whose reactor it is registered with, so there is one stack per worker; only
-//! closing and counting cross threads. The latest used comes first: the others grow old and are closed.
+//! closing crosses threads. The latest used is taken first and, when there are too many, the longest unused is closed:
+//! a burst of old connections must not keep fresh ones out.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -19,7 +21,7 @@ const MAX_IDLE: usize = 100;
 /// The idle connections of all workers to one upstream.
 #[derive(Debug)]
 pub(crate) struct IdlePool {
-    workers: Box<[Mutex<Vec<Idle>>]>,
+    workers: Box<[Mutex<VecDeque<Idle>>]>,
     is_closed: AtomicBool,
 }
 
@@ -40,10 +42,10 @@ impl IdlePool {
     /// A connection that was open a moment ago and has been idle for no longer than `oldest`.
     pub(crate) fn take(&self, worker: usize, now: Instant, oldest: Duration) -> Option<TcpStream> {
         let mut idle = self.idle(worker);
-        while let Some(mut candidate) = idle.pop() {
+        while let Some(mut candidate) = idle.pop_back() {
             if now.saturating_duration_since(candidate.since) > oldest {
                 // All others are older.
-                idle.push(candidate);
+                idle.push_back(candidate);
                 return None;
             }
             if is_quiet(&mut candidate.stream) {
@@ -55,9 +57,13 @@ impl IdlePool {
 
     pub(crate) fn put(&self, worker: usize, stream: TcpStream, since: Instant) {
         let mut idle = self.idle(worker);
-        if idle.len() < MAX_IDLE && !self.is_closed.load(Ordering::Acquire) {
-            idle.push(Idle { stream, since });
+        if self.is_closed.load(Ordering::Acquire) {
+            return;
         }
+        if idle.len() == MAX_IDLE {
+            idle.pop_front();
+        }
+        idle.push_back(Idle { stream, since });
     }
 
     /// Closes all idle connections and takes no more.
@@ -72,7 +78,7 @@ impl IdlePool {
         self.idle(worker).retain_mut(|idle| idle.since >= deadline && is_quiet(&mut idle.stream));
     }
 
-    fn idle(&self, worker: usize) -> MutexGuard<'_, Vec<Idle>> {
+    fn idle(&self, worker: usize) -> MutexGuard<'_, VecDeque<Idle>> {
         self.workers[worker].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -84,3 +90,6 @@ fn is_quiet(stream: &mut TcpStream) -> bool {
     let mut context = Context::from_waker(Waker::noop());
     matches!(Pin::new(stream).poll_read(&mut context, &mut ReadBuf::new(&mut byte)), Poll::Pending)
 }
+
+#[cfg(test)]
+mod tests;

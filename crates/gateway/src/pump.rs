@@ -15,6 +15,9 @@ use crate::chunked::{self, Decoder};
 use crate::request::Framing;
 use crate::response::append_trailers;
 
+/// Up to this size a copy behind the head is cheaper than a vectored write.
+const SMALL_BODY_BYTES: usize = 2 * 1024;
+
 /// One direction of one exchange.
 #[derive(Debug)]
 pub(crate) struct Pump {
@@ -234,18 +237,23 @@ impl Pump {
     }
 
     fn poll_write(
-        &self,
+        &mut self,
         context: &mut Context<'_>,
         buffer: &Buffer,
         writer: &mut WriteHalf<'_>,
     ) -> Poll<Result<usize, PumpError>> {
-        let (head, raw) = (&self.out[self.written..], self.raw(buffer));
         let writer = Pin::new(writer);
-        let result = if head.is_empty() {
+        let raw = self.raw(buffer);
+        let head_end = self.out.len();
+        let result = if self.written == head_end {
             writer.poll_write(context, raw)
-        } else if raw.is_empty() {
-            writer.poll_write(context, head)
+        } else if raw.len() <= SMALL_BODY_BYTES {
+            self.out.extend_from_slice(raw);
+            let result = writer.poll_write(context, &self.out[self.written..]);
+            self.out.truncate(head_end);
+            result
         } else {
+            let head = &self.out[self.written..];
             writer.poll_write_vectored(context, &[IoSlice::new(head), IoSlice::new(raw)])
         };
         match ready!(result) {
