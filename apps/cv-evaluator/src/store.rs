@@ -1,6 +1,7 @@
 //! The application's tables, in the same database as its queue: a row and the job that goes with it are written in
 //! one transaction, and so are a result and the end of its job.
 
+mod accept;
 mod admin;
 mod counters;
 mod evaluations;
@@ -14,9 +15,10 @@ use std::sync::Arc;
 use plimsoll_jobs::{Jobs, JobsError, Migration};
 use rand::RngExt as _;
 
+pub use accept::{Accepted, JobBody, NewEvaluation, Trace};
 pub use admin::{Cursor, EvaluationRow, ListQuery};
 pub use counters::Totals;
-pub use evaluations::{Accepted, JobBody, Lease, NewEvaluation, Trace, Work, WorkStatus};
+pub use evaluations::{Lease, Work, WorkStatus};
 pub use intake::Intake;
 pub use results::{StoredResult, StoredScores};
 pub use uploads::{NewUpload, UploadKind};
