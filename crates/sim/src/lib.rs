@@ -11,12 +11,14 @@ pub mod control;
 mod fleet;
 pub mod histogram;
 mod observe;
+pub mod oracle;
 mod outcome;
 pub mod random;
 mod run;
 mod service;
 mod station;
 mod tally;
+pub mod trace;
 pub mod workload;
 
 pub use control::{Clock, Keda, PolicyScaler, Scaler, Timing, Victims};
