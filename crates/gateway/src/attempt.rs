@@ -17,11 +17,12 @@ use tokio::time::{Instant, timeout};
 use crate::buffer::Buffer;
 use crate::connection::{Connection, head_length};
 use crate::problem::{self, Problem};
-use crate::pump::{Pump, PumpError, poll_fill};
+use crate::pump::{Pump, poll_fill};
 use crate::request::{Framing, Request};
 use crate::response::{Head, Rendering, Response};
 use crate::route::Route;
 use crate::service::Lease;
+use crate::upload::{Upload, UploadError, UploadState};
 use crate::worker::Snapshot;
 
 /// An upstream may close an idle connection at the moment we use it. A request that could not be repeated then takes
@@ -66,20 +67,6 @@ pub(crate) struct Answer {
     /// Received behind the head.
     pub(crate) buffer: Buffer,
     pub(crate) upload: Upload,
-}
-
-/// The request on its way to the upstream.
-pub(crate) struct Upload {
-    pub(crate) pump: Pump,
-    pub(crate) state: UploadState,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum UploadState {
-    Running,
-    Done,
-    /// The upstream does not take any more.
-    Broken,
 }
 
 /// The state of waiting for an answer.
@@ -137,7 +124,7 @@ pub(crate) async fn send(
         searched: 0,
         down,
         interims: 0,
-        upload: Upload { pump, state: UploadState::Running },
+        upload: Upload::new(pump),
         is_reused,
         deadline: now + patience,
         idle: snapshot.timeouts.idle,
@@ -193,43 +180,7 @@ impl Answer {
     }
 }
 
-// === impl Upload ===
-
-impl Upload {
-    /// Moves the request on; afterwards, or when the upstream takes no more, watches whether the client leaves.
-    pub(crate) fn poll(
-        &mut self,
-        context: &mut Context<'_>,
-        connection: &mut Connection,
-        upstream: &mut TcpStream,
-    ) -> Result<(), UploadError> {
-        if self.state == UploadState::Running {
-            let mut reader = connection.stream.split().0;
-            let mut writer = upstream.split().1;
-            match self.pump.poll(context, &mut reader, &mut connection.buffer, &mut writer) {
-                Poll::Pending => return Ok(()),
-                Poll::Ready(Ok(())) => self.state = UploadState::Done,
-                // It may have answered before it closed.
-                Poll::Ready(Err(PumpError::Sink)) => self.state = UploadState::Broken,
-                Poll::Ready(Err(PumpError::Source)) => return Err(UploadError::ClientGone),
-                Poll::Ready(Err(PumpError::Malformed)) => {
-                    return Err(UploadError::Refused(problem::BAD_BODY));
-                }
-                Poll::Ready(Err(PumpError::TooLarge)) => {
-                    return Err(UploadError::Refused(problem::BODY_TOO_LARGE));
-                }
-            }
-        }
-        if connection.poll_gone(context).is_ready() { Err(UploadError::ClientGone) } else { Ok(()) }
-    }
-}
-
-/// Why a request cannot be sent to its end.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum UploadError {
-    ClientGone,
-    Refused(Problem),
-}
+// === impl Sending ===
 
 impl From<UploadError> for Sending {
     fn from(error: UploadError) -> Self {

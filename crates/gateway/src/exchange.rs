@@ -117,6 +117,12 @@ async fn forward(
             Sending::Refused(problem) => return Err(Unanswered::Problem(problem)),
             Sending::ClientGone => return Err(Unanswered::ClientGone),
         };
+        tracing::debug!(
+            upstream = lease.endpoint.id,
+            problem = failed.problem.code,
+            stale = failed.is_stale,
+            "attempt failed"
+        );
         if !failed.is_stale {
             lease.report(Outcome::Failure);
         }

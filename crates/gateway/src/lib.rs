@@ -8,7 +8,7 @@
 //! | `connection` | reads one request head after another |
 //! | `request` | decides what a head means, strictly, and writes the head to forward |
 //! | `exchange` | picks an upstream, retries, waits for one that is starting |
-//! | `attempt` | sends to one upstream up to the head of its answer |
+//! | `attempt`, `upload` | send to one upstream up to the head of its answer |
 //! | `response` | rewrites that head for the client |
 //! | `relay`, `pump` | move the bodies as they come |
 //! | `tunnel` | moves bytes after an upgrade |
@@ -45,6 +45,7 @@ mod route;
 mod service;
 mod timer;
 mod tunnel;
+mod upload;
 mod worker;
 
 pub use gateway::{Error, Gateway, GatewayStats, Options, Upstream};

@@ -6,11 +6,12 @@ use std::task::Poll;
 use plimsoll_balance::Outcome;
 use tokio::time::Instant;
 
-use crate::attempt::{Answer, UploadError, UploadState};
+use crate::attempt::Answer;
 use crate::connection::{After, Connection};
 use crate::pump::{Pump, PumpError};
 use crate::service::Lease;
 use crate::tunnel;
+use crate::upload::{UploadError, UploadState};
 use crate::worker::Snapshot;
 
 /// How a request ended that was answered.

@@ -4,6 +4,7 @@ mod balancing;
 mod forwarding;
 mod health;
 mod hygiene;
+mod interop;
 mod lifecycle;
 mod routing;
 mod streaming;
