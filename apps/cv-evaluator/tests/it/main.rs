@@ -7,6 +7,7 @@ mod evaluate;
 mod openapi;
 mod owners;
 mod processes;
+mod provider;
 mod queue;
 mod result;
 mod schema;
