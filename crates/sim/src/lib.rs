@@ -15,6 +15,7 @@ pub mod oracle;
 mod outcome;
 pub mod random;
 mod run;
+pub mod search;
 mod service;
 mod station;
 mod tally;

@@ -190,6 +190,7 @@ impl OwnSignals {
         let variance = (counts.service_squared / started - service_s * service_s).max(0.0);
         let cv2 = if service_s > 0.0 { variance / (service_s * service_s) } else { 1.0 };
         let open = Gauge { milli: (depth + in_service) * 1000, at };
+        let demand = self.recent_per_s(now_s, service_s) * service_s;
         Signals {
             queue: Some(QueueSignal { depth, in_service, arrivals_milli_per_s, service_us, at }),
             in_flight: Some(open),
@@ -201,9 +202,25 @@ impl OwnSignals {
                 arrival_cv2_milli: None,
                 at,
             }),
-            demand: Some(open),
+            demand: Some(Gauge { milli: (demand * 1000.0) as u64, at }),
             startup_ms: Some((startup_s * 1000.0) as u64),
         }
+    }
+}
+
+impl OwnSignals {
+    /// Arrivals per second over the last `span_s` or the time since the last look, whichever is longer.
+    fn recent_per_s(&self, now_s: f64, span_s: f64) -> f64 {
+        let mut looks = self.past.iter().rev();
+        let Some((_, now)) = looks.next() else { return 0.0 };
+        let mut since = None;
+        for (at_s, counts) in looks {
+            since = Some((*at_s, counts.arrivals));
+            if now_s - at_s >= span_s * 0.999 {
+                break;
+            }
+        }
+        since.map_or(0.0, |(at_s, arrivals)| (now.arrivals - arrivals) as f64 / (now_s - at_s).max(1e-3))
     }
 }
 
