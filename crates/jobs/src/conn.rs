@@ -5,6 +5,7 @@ use sqlx::{Sqlite, SqliteConnection, Transaction};
 use tokio::sync::watch;
 
 use crate::JobsError;
+use crate::memory::MemoryTx;
 use crate::sqlite::Bell;
 
 /// A borrowed connection to the queue's database, of whichever kind.
@@ -20,6 +21,7 @@ pub struct Conn<'c> {
 #[derive(Debug)]
 pub(crate) enum Kind<'c> {
     Sqlite(&'c mut SqliteConnection),
+    Memory(&'c mut MemoryTx),
 }
 
 /// A transaction that holds the right to write, for the queue and the application together.
@@ -31,19 +33,19 @@ pub struct Tx {
     inner: Inner,
     wakes: bool,
     committed: watch::Sender<u64>,
-    bell: Option<Bell>,
 }
 
 #[derive(Debug)]
 pub(crate) enum Inner {
-    Sqlite(Transaction<'static, Sqlite>),
+    Sqlite(Transaction<'static, Sqlite>, Option<Bell>),
+    Memory(MemoryTx),
 }
 
 // === impl Tx ===
 
 impl Tx {
-    pub(crate) fn new(inner: Inner, committed: watch::Sender<u64>, bell: Option<Bell>) -> Self {
-        Self { inner, wakes: false, committed, bell }
+    pub(crate) fn new(inner: Inner, committed: watch::Sender<u64>) -> Self {
+        Self { inner, wakes: false, committed }
     }
 
     /// The connection, for the application's own statements.
@@ -52,7 +54,8 @@ impl Tx {
     /// [`JobsError::WrongConnection`] when the queue is not in SQLite.
     pub fn sqlite(&mut self) -> Result<&mut SqliteConnection, JobsError> {
         match &mut self.inner {
-            Inner::Sqlite(tx) => Ok(tx),
+            Inner::Sqlite(tx, _) => Ok(tx),
+            _ => Err(JobsError::WrongConnection),
         }
     }
 
@@ -62,12 +65,19 @@ impl Tx {
     /// When the database fails; then nothing of the transaction has happened, or, if the connection broke during
     /// the commit, all of it may have.
     pub async fn commit(self) -> Result<(), JobsError> {
-        match self.inner {
-            Inner::Sqlite(tx) => tx.commit().await?,
-        }
+        let bell = match self.inner {
+            Inner::Sqlite(tx, bell) => {
+                tx.commit().await?;
+                bell
+            }
+            Inner::Memory(tx) => {
+                tx.commit();
+                None
+            }
+        };
         if self.wakes {
             self.committed.send_modify(|n| *n = n.wrapping_add(1));
-            if let Some(bell) = &self.bell {
+            if let Some(bell) = bell {
                 bell.ring();
             }
         }
@@ -80,7 +90,8 @@ impl Tx {
     /// When the database fails; the transaction is undone all the same.
     pub async fn rollback(self) -> Result<(), JobsError> {
         match self.inner {
-            Inner::Sqlite(tx) => Ok(tx.rollback().await?),
+            Inner::Sqlite(tx, _) => Ok(tx.rollback().await?),
+            Inner::Memory(_) => Ok(()),
         }
     }
 }
@@ -88,7 +99,7 @@ impl Tx {
 // === impl Conn ===
 
 impl Conn<'_> {
-    /// Wakes this process's workers when the transaction commits, if it is one of ours.
+    /// Wakes workers when the transaction commits, if it is one of ours.
     pub(crate) fn wake(&mut self) {
         if let Some(wakes) = self.wakes.as_deref_mut() {
             *wakes = true;
@@ -99,7 +110,8 @@ impl Conn<'_> {
 impl<'c> From<&'c mut Tx> for Conn<'c> {
     fn from(tx: &'c mut Tx) -> Self {
         let kind = match &mut tx.inner {
-            Inner::Sqlite(tx) => Kind::Sqlite(tx),
+            Inner::Sqlite(tx, _) => Kind::Sqlite(tx),
+            Inner::Memory(tx) => Kind::Memory(tx),
         };
         Self { kind, wakes: Some(&mut tx.wakes) }
     }

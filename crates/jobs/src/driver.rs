@@ -1,16 +1,23 @@
 //! The seam between the queue's rules and a database.
 //!
 //! A driver moves rows and compares tokens; what to do when (backoff, deadlines, which failure is final) is
-//! decided above it, once, in [`crate::Jobs`]. Every method works on a connection that it is given, so that
-//! callers can put several together in one transaction.
+//! decided above it, once, in [`crate::Jobs`]. Methods that write work on a connection that they are given, so
+//! that callers can put several together in one transaction. `tests/conformance` is what every driver must pass.
 
 use std::future::Future;
 
 use crate::clock::Millis;
-use crate::job::{Claimed, Enqueued, NewJob, Token};
+use crate::cron::StoredCron;
+use crate::info::{AttemptFailure, Cancelled, DeadCursor, DeadLetter, JobInfo};
+use crate::job::{Claimed, Enqueued, JobId, NewJob};
 use crate::{JobsError, QueueStats};
 
-type Result<T> = std::result::Result<T, JobsError>;
+pub(crate) type Result<T> = std::result::Result<T, JobsError>;
+
+/// What a lease that ran out is recorded as.
+pub(crate) const EXPIRED: &str = "lease expired: the worker died, stalled or lost the database";
+/// Why a job whose last lease ran out is dead.
+pub(crate) const EXPIRED_LAST: &str = "lease of the last attempt expired";
 
 /// What a claim asks for.
 #[derive(Debug, Clone, Copy)]
@@ -26,11 +33,22 @@ pub(crate) struct Claim<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Next<'a> {
     /// Back to where it was; the attempt does not count.
-    Release { ready_at_ms: Millis },
+    Release,
     /// Waits until `at_ms`; the attempt counts.
     Retry { at_ms: Millis, message: &'a str },
     /// Dead letter.
     Bury { message: &'a str },
+    /// Withdrawn at somebody's request.
+    Cancel,
+}
+
+/// A lease that was extended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extended {
+    /// The job.
+    pub job: JobId,
+    /// Somebody wants the job to be given up: see [`crate::Jobs::cancel`].
+    pub cancel: bool,
 }
 
 /// One kind of database. See the module's documentation for what belongs here.
@@ -46,7 +64,7 @@ pub(crate) trait Driver {
         now_ms: Millis,
     ) -> impl Future<Output = Result<Vec<Enqueued>>> + Send;
 
-    /// Whether a claim at `now_ms` would find anything. Takes no lock.
+    /// Whether a claim at `now_ms` might find anything. Takes no lock.
     fn peek(&self, queue: &str, now_ms: Millis) -> impl Future<Output = Result<bool>> + Send;
 
     /// Takes jobs under leases, after moving due jobs and expired leases to where they belong.
@@ -56,23 +74,23 @@ pub(crate) trait Driver {
         claim: Claim<'_>,
     ) -> impl Future<Output = Result<Vec<Claimed>>> + Send;
 
-    /// Extends live leases; answers with the tokens of those that were still live.
+    /// Extends those of the leases that are still live.
     fn extend(
         &self,
         conn: &mut Self::Conn,
-        tokens: &[Token],
+        jobs: &[&Claimed],
         now_ms: Millis,
         until_ms: Millis,
-    ) -> impl Future<Output = Result<Vec<Token>>> + Send;
+    ) -> impl Future<Output = Result<Vec<Extended>>> + Send;
 
-    /// Finishes jobs of one queue whose leases are live; answers with the tokens of those.
+    /// Finishes those jobs (all of one queue) whose leases are live.
     fn complete(
         &self,
         conn: &mut Self::Conn,
         queue: &str,
         jobs: &[&Claimed],
         now_ms: Millis,
-    ) -> impl Future<Output = Result<Vec<Token>>> + Send;
+    ) -> impl Future<Output = Result<Vec<JobId>>> + Send;
 
     /// Ends a live lease otherwise; answers whether it was live.
     fn give_up(
@@ -83,22 +101,134 @@ pub(crate) trait Driver {
         next: Next<'_>,
     ) -> impl Future<Output = Result<bool>> + Send;
 
+    /// Notes how far a job is; answers whether its lease is live.
+    fn progress(
+        &self,
+        conn: &mut Self::Conn,
+        job: &Claimed,
+        now_ms: Millis,
+        permille: u16,
+        note: &str,
+    ) -> impl Future<Output = Result<bool>> + Send;
+
     /// Figures of one queue, or of all.
     fn stats(
         &self,
         queue: Option<&str>,
         now_ms: Millis,
     ) -> impl Future<Output = Result<Vec<QueueStats>>> + Send;
+
+    /// One job as it stands.
+    fn find(&self, id: JobId) -> impl Future<Output = Result<Option<JobInfo>>> + Send;
+
+    /// Why attempts of a job failed, oldest first.
+    fn failures(&self, id: JobId) -> impl Future<Output = Result<Vec<AttemptFailure>>> + Send;
+
+    /// Withdraws a waiting job, or asks the holder of a leased one to. None: there is no such live job.
+    fn cancel(
+        &self,
+        conn: &mut Self::Conn,
+        id: JobId,
+        now_ms: Millis,
+    ) -> impl Future<Output = Result<Option<Cancelled>>> + Send;
+
+    /// Dead letters in the order of their death.
+    fn dead(
+        &self,
+        queue: &str,
+        after: DeadCursor,
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<DeadLetter>>> + Send;
+
+    /// Makes a dead job ready again with all its attempts; answers whether it was dead.
+    fn requeue(
+        &self,
+        conn: &mut Self::Conn,
+        id: JobId,
+        now_ms: Millis,
+    ) -> impl Future<Output = Result<bool>> + Send;
+
+    /// Deletes a dead job; answers whether it was dead.
+    fn discard(&self, conn: &mut Self::Conn, id: JobId) -> impl Future<Output = Result<bool>> + Send;
+
+    /// Deletes up to `limit` of each: traces and idempotency keys that have expired, jobs that died before `dead_before_ms`.
+    fn purge(
+        &self,
+        conn: &mut Self::Conn,
+        now_ms: Millis,
+        dead_before_ms: Millis,
+        limit: u32,
+    ) -> impl Future<Output = Result<u64>> + Send;
+
+    /// Deletes all that is known of an owner, running jobs included; answers how many jobs that were live or dead.
+    fn erase(&self, conn: &mut Self::Conn, owner: &str) -> impl Future<Output = Result<u64>> + Send;
+
+    /// Sets or lifts the limit of a lane.
+    fn limit_lane(
+        &self,
+        conn: &mut Self::Conn,
+        queue: &str,
+        lane: &str,
+        max_leased: Option<u32>,
+    ) -> impl Future<Output = Result<()>> + Send;
+
+    /// Adds or changes a schedule; one that is unchanged keeps its next time.
+    fn set_cron(&self, conn: &mut Self::Conn, cron: &StoredCron) -> impl Future<Output = Result<()>> + Send;
+
+    /// Removes a schedule; answers whether it was there.
+    fn drop_cron(&self, conn: &mut Self::Conn, name: &str) -> impl Future<Output = Result<bool>> + Send;
+
+    /// The schedules that are due, or all.
+    fn crons(&self, due_ms: Option<Millis>) -> impl Future<Output = Result<Vec<StoredCron>>> + Send;
+
+    /// Moves a schedule on; answers whether it still stood at `from_ms`: of several instances, one does the work.
+    fn advance_cron(
+        &self,
+        conn: &mut Self::Conn,
+        name: &str,
+        from_ms: Millis,
+        to_ms: Millis,
+    ) -> impl Future<Output = Result<bool>> + Send;
 }
 
-/// Tokens as the JSON array that the statements unpack.
-pub(crate) fn token_array(tokens: impl Iterator<Item = i64>) -> String {
+/// Where a claim that serves several lanes looks next: remembers the last lane served, per queue.
+///
+/// Lanes are served in the order of their names, round and round, each worker by its own count.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Turns(std::sync::Arc<std::sync::Mutex<std::collections::HashMap<String, String>>>);
+
+/// Most lanes that one claim looks at.
+pub(crate) const LANES_PER_CLAIM: u32 = 64;
+
+// === impl Turns ===
+
+impl Turns {
+    /// The least name that comes after the last lane served.
+    pub(crate) fn next(&self, queue: &str) -> String {
+        let turns = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        // No name holds a control character, so nothing lies between a name and this.
+        turns.get(queue).map_or_else(String::new, |lane| format!("{lane}\u{1}"))
+    }
+
+    pub(crate) fn served(&self, queue: &str, lane: &str) {
+        let mut turns = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        turns.insert(queue.to_owned(), lane.to_owned());
+    }
+}
+
+/// How many jobs each of `lanes` lanes may give to a claim of `limit`, at first.
+pub(crate) fn quantum(limit: u32, lanes: usize) -> u32 {
+    (limit / u32::try_from(lanes).unwrap_or(u32::MAX).max(1)).max(1)
+}
+
+/// Numbers as the JSON array that statements unpack.
+pub(crate) fn array(numbers: impl Iterator<Item = i64>) -> String {
     let mut text = String::from("[");
-    for (i, t) in tokens.enumerate() {
+    for (i, n) in numbers.enumerate() {
         if i > 0 {
             text.push(',');
         }
-        text.push_str(&t.to_string());
+        text.push_str(&n.to_string());
     }
     text.push(']');
     text

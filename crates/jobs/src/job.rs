@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use sha2::{Digest as _, Sha256};
 
 use crate::JobsError;
-use crate::clock::Millis;
+use crate::clock::{Millis, millis};
 
 /// Longest payload in bytes of JSON. Larger things belong in a table of the application, with their id in the payload.
 pub const MAX_PAYLOAD_BYTES: usize = 1 << 20;
@@ -16,6 +17,9 @@ pub const MAX_PAYLOAD_BYTES: usize = 1 << 20;
 pub const MAX_NAME_BYTES: usize = 255;
 /// Longest failure message that is kept, in bytes; the rest is cut off.
 pub const MAX_MESSAGE_BYTES: usize = 4096;
+
+/// In limits, the lanes that have none of their own.
+pub(crate) const ANY_LANE: &str = "*";
 
 /// A job's number: unique within a database, rising, never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
@@ -28,11 +32,12 @@ pub struct JobId(pub i64);
 pub struct Token(pub i64);
 
 /// The body of a job, as JSON text.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
 pub struct Payload(Arc<str>);
 
 /// A job to be enqueued. Make one with [`NewJob::new`], then set what differs from the defaults.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub struct NewJob {
     /// Which queue: the name under which workers claim, and the label of its metrics.
     pub queue: String,
@@ -47,12 +52,32 @@ pub struct NewJob {
     /// Pointless after this time: a job still waiting then is moved to the dead letters instead of being
     /// started, and a running one is cancelled. Default none: a backlog never kills itself.
     pub deadline_ms: Option<Millis>,
-    /// Lower runs first; jobs of equal priority run in the order in which they became ready. Default 0.
+    /// Within the lane, lower runs first; jobs of equal priority run in the order in which they became ready.
+    /// Default 0.
     pub priority: i16,
+    /// Whose turn it is: lanes (tenants, projects) of a queue are served in turn, however many jobs each has
+    /// waiting, and each may have a limit, see [`crate::Jobs::limit_lane`]. Default "", the lane of those without.
+    pub lane: String,
     /// At most one live (not finished, not dead) job of a queue has this key; see [`Enqueued::Duplicate`].
     pub unique_key: Option<String>,
-    /// Whose job it is: for erasure and for lookups by owner.
+    /// Whose job it is: for erasure, and the scope of idempotency keys.
     pub owner: Option<String>,
+    /// The request that asks for this job, if it carried an idempotency key.
+    pub idempotency: Option<Idempotency>,
+    /// How long the outcome stays visible to [`crate::Jobs::find`] after the end. Default zero: a completed job
+    /// leaves nothing behind but the application's own result.
+    pub keep: Duration,
+}
+
+/// A client's promise that requests with the same key and body are the same request.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub struct Idempotency {
+    /// The client's key, unique per [`NewJob::owner`].
+    pub key: String,
+    /// SHA-256 of the request's body, in hexadecimal.
+    pub body_sha256: String,
+    /// How long the key is remembered.
+    pub keep: Duration,
 }
 
 /// What enqueueing did.
@@ -60,7 +85,8 @@ pub struct NewJob {
 pub enum Enqueued {
     /// A new job.
     New(JobId),
-    /// A live job with the same unique key was there already; this is it, and nothing was added.
+    /// A live job with the same unique key, or the job of the same request, was there already; this is it, and
+    /// nothing was added.
     Duplicate(JobId),
 }
 
@@ -71,13 +97,15 @@ pub struct Claimed {
     pub id: JobId,
     /// Its queue.
     pub queue: Arc<str>,
+    /// Its lane.
+    pub lane: Arc<str>,
     /// What to do.
     pub payload: Payload,
     /// Which attempt this is, from 1.
     pub attempt: u32,
     /// The last attempt that will be made.
     pub max_attempts: u32,
-    /// Proof of the lease; every write about the job is fenced with it.
+    /// Proof of the lease; every write about the job is fenced with it. Jobs of one claim may share it.
     pub token: Token,
     /// When the lease ends unless a heartbeat extends it.
     pub lease_until_ms: Millis,
@@ -89,6 +117,8 @@ pub struct Claimed {
     pub deadline_ms: Option<Millis>,
     /// Whose job it is.
     pub owner: Option<String>,
+    /// Whether the outcome is kept.
+    pub(crate) kept: bool,
 }
 
 /// What kind of failure an attempt ended with. The handler knows; no text is searched for words (W5).
@@ -127,6 +157,10 @@ pub enum JobState {
     Leased,
     /// All attempts failed, or one failed for good.
     Dead,
+    /// Done; visible as long as [`NewJob::keep`] asked for.
+    Completed,
+    /// Withdrawn before it was done; visible as long as [`NewJob::keep`] asked for.
+    Cancelled,
 }
 
 // === impl JobId, Token, JobState ===
@@ -150,6 +184,8 @@ impl fmt::Display for JobState {
             Self::Ready => "ready",
             Self::Leased => "leased",
             Self::Dead => "dead",
+            Self::Completed => "completed",
+            Self::Cancelled => "cancelled",
         })
     }
 }
@@ -210,8 +246,11 @@ impl NewJob {
             run_at_ms: None,
             deadline_ms: None,
             priority: 0,
+            lane: String::new(),
             unique_key: None,
             owner: None,
+            idempotency: None,
+            keep: Duration::ZERO,
         }
     }
 
@@ -264,13 +303,51 @@ impl NewJob {
         self
     }
 
+    /// Sets [`NewJob::lane`].
+    #[must_use]
+    pub fn lane(mut self, lane: impl Into<String>) -> Self {
+        self.lane = lane.into();
+        self
+    }
+
+    /// Sets [`NewJob::keep`].
+    #[must_use]
+    pub fn keep(mut self, keep: Duration) -> Self {
+        self.keep = keep;
+        self
+    }
+
+    /// Binds the job to the request with this key and body: the same request sent again answers
+    /// [`Enqueued::Duplicate`], another body under the same key is refused with [`JobsError::KeyReused`].
+    #[must_use]
+    pub fn idempotent(mut self, key: impl Into<String>, body: &[u8], keep: Duration) -> Self {
+        let body_sha256 = hex::encode(Sha256::digest(body));
+        self.idempotency = Some(Idempotency { key: key.into(), body_sha256, keep });
+        self
+    }
+
+    /// When it becomes claimable: never in the past, or it would look as if it had waited since then.
+    pub(crate) fn run_at(&self, now_ms: Millis) -> Millis {
+        self.run_at_ms.unwrap_or_else(|| now_ms.saturating_add(millis(self.delay))).max(now_ms)
+    }
+
     /// Refuses what no backend could hold.
     pub(crate) fn check(&self) -> Result<(), JobsError> {
         check_name("queue", &self.queue)?;
-        for (what, text) in [("unique key", &self.unique_key), ("owner", &self.owner)] {
+        let key = self.idempotency.as_ref().map(|i| &i.key);
+        let lane = Some(&self.lane).filter(|lane| !lane.is_empty());
+        for (what, text) in [
+            ("unique key", self.unique_key.as_ref()),
+            ("owner", self.owner.as_ref()),
+            ("idempotency key", key),
+            ("lane", lane),
+        ] {
             if let Some(text) = text {
                 check_name(what, text)?;
             }
+        }
+        if self.lane == ANY_LANE {
+            return Err(JobsError::InvalidJob("lane '*' stands for all others: use another name".into()));
         }
         if self.max_attempts == 0 || self.max_attempts > i32::MAX as u32 {
             return Err(JobsError::InvalidJob(format!(

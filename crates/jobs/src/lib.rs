@@ -22,10 +22,13 @@
 mod backoff;
 mod clock;
 mod conn;
+mod cron;
 mod driver;
 mod error;
+mod info;
 mod job;
 mod jobs;
+mod memory;
 mod migrate;
 mod sqlite;
 mod stats;
@@ -34,12 +37,17 @@ mod worker;
 pub use backoff::Backoff;
 pub use clock::{Clock, ManualClock, Millis, SystemClock};
 pub use conn::{Conn, Tx};
+pub use cron::{Cron, Schedule};
+pub use driver::Extended;
 pub use error::JobsError;
+pub use info::{AttemptFailure, Cancelled, DeadCursor, DeadLetter, JobInfo, Progress};
 pub use job::{
-    Claimed, Enqueued, FailureClass, JobId, JobState, MAX_MESSAGE_BYTES, MAX_NAME_BYTES, MAX_PAYLOAD_BYTES,
-    NewJob, Outcome, Payload, Token,
+    Claimed, Enqueued, FailureClass, Idempotency, JobId, JobState, MAX_MESSAGE_BYTES, MAX_NAME_BYTES,
+    MAX_PAYLOAD_BYTES, NewJob, Outcome, Payload, Token,
 };
 pub use jobs::{Jobs, JobsOptions};
 pub use migrate::Migration;
 pub use stats::QueueStats;
-pub use worker::{Failure, JobContext, Worker, WorkerOptions, WorkerReport};
+pub use worker::{
+    Failure, Histogram, HistogramSnapshot, JobContext, Worker, WorkerMetrics, WorkerOptions, WorkerReport,
+};

@@ -19,6 +19,7 @@ fn options() -> WorkerOptions {
         lease: LONG,
         poll: Duration::from_millis(20),
         drain: LONG,
+        ..WorkerOptions::default()
     }
 }
 
@@ -275,4 +276,97 @@ async fn running_job_is_stopped_at_its_deadline() {
     assert!(stats.at_ms >= deadline);
     f.stop.cancel();
     worker.await.unwrap();
+}
+
+#[tokio::test]
+async fn worker_is_done_after_as_many_jobs_as_asked() {
+    let f = fixture().await;
+    f.add(20).await;
+    let worker = f.start(WorkerOptions { recycle_after: Some(7), ..options() }, |_| async { Ok(()) });
+    assert_eq!(worker.await.unwrap(), WorkerReport { completed: 7, ..Default::default() });
+    let stats = f.stats().await;
+    assert_eq!((stats.ready, stats.leased), (13, 0));
+}
+
+#[tokio::test]
+async fn cancelled_job_is_dropped_by_the_worker_that_holds_it() {
+    let f = fixture().await;
+    f.add(1).await;
+    let (started, mut starts) = mpsc::channel(1);
+    let lease = Duration::from_millis(150);
+    let worker = f.start(WorkerOptions { lease, ..options() }, move |c| {
+        let started = started.clone();
+        async move {
+            started.send(c.job().id).await?;
+            std::future::pending().await
+        }
+    });
+    let id = starts.recv().await.unwrap();
+    let mut tx = f.jobs.begin().await.unwrap();
+    assert_eq!(f.jobs.cancel(&mut tx, id).await.unwrap(), plimsoll_jobs::Cancelled::Requested);
+    tx.commit().await.unwrap();
+    f.until(|s| s.leased == 0).await;
+    f.stop.cancel();
+    assert_eq!(worker.await.unwrap(), WorkerReport { cancelled: 1, ..Default::default() });
+}
+
+#[tokio::test]
+async fn full_pool_of_one_class_does_not_hold_up_another() {
+    // FEATURES Q5: long CPU jobs fill their pool; the other pool's jobs do not wait for them.
+    let f = fixture().await;
+    f.add(50).await;
+    let cpu = f.start(options(), |_| std::future::pending());
+    f.until(|s| s.leased == 4).await;
+    let io =
+        tokio::spawn(Worker::new(f.jobs.clone(), "io", options()).run(|_| async { Ok(()) }, f.stop.clone()));
+    let new: Vec<_> = (0..20).map(|n| NewJob::new("io", json!(n))).collect();
+    let mut tx = f.jobs.begin().await.unwrap();
+    f.jobs.enqueue_many(&mut tx, &new).await.unwrap();
+    tx.commit().await.unwrap();
+    let deadline = Instant::now() + LONG;
+    while f.jobs.stats(Some("io")).await.unwrap()[0].completed_total < 20 {
+        assert!(Instant::now() < deadline);
+        tokio::task::yield_now().await;
+    }
+    f.stop.cancel();
+    assert_eq!(io.await.unwrap().completed, 20);
+    cpu.abort();
+}
+
+#[tokio::test]
+async fn wait_and_run_times_are_measured() {
+    let f = fixture().await;
+    f.add(3).await;
+    let worker = Worker::new(f.jobs.clone(), "q", options());
+    let metrics = worker.metrics();
+    let running = tokio::spawn(worker.run(|_| async { Ok(()) }, f.stop.clone()));
+    f.until(|s| s.completed_total == 3).await;
+    f.stop.cancel();
+    running.await.unwrap();
+    assert_eq!((metrics.wait.snapshot().count, metrics.run.snapshot().count), (3, 3));
+}
+
+#[tokio::test]
+async fn recurring_job_is_enqueued_by_running_workers_once_each_time() {
+    let f = fixture().await;
+    f.jobs.set_cron("tick", &"every 200ms".parse().unwrap(), &NewJob::new("q", json!(0))).await.unwrap();
+    let (started, mut starts) = mpsc::channel(100);
+    let workers: Vec<_> = (0..3)
+        .map(|_| {
+            let started = started.clone();
+            f.start(options(), move |c| {
+                let started = started.clone();
+                async move { Ok(started.send(c.job().id).await?) }
+            })
+        })
+        .collect();
+    for _ in 0..3 {
+        starts.recv().await.unwrap();
+    }
+    f.stop.cancel();
+    let mut completed = 0;
+    for w in workers {
+        completed += w.await.unwrap().completed;
+    }
+    assert_eq!(completed, f.stats().await.completed_total);
 }

@@ -8,6 +8,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use tokio::time::Instant;
 
 use super::{Bell, SqliteDriver};
+use crate::driver::Turns;
 use crate::migrate::{self, Migration};
 use crate::{JobsError, JobsOptions};
 
@@ -47,6 +48,7 @@ pub(crate) async fn open(url: &str, options: &JobsOptions) -> Result<SqliteDrive
                 reader: pool,
                 bell: None,
                 busy_timeout: options.busy_timeout,
+                turns: Turns::default(),
             }
         }
         Place::File(path) => {
@@ -81,7 +83,7 @@ pub(crate) async fn open(url: &str, options: &JobsOptions) -> Result<SqliteDrive
             let bell = Bell::beside(path)
                 .inspect_err(|e| tracing::info!(error = %e, "no doorbell, workers will poll"))
                 .ok();
-            SqliteDriver { writer, reader, bell, busy_timeout: options.busy_timeout }
+            SqliteDriver { writer, reader, bell, busy_timeout: options.busy_timeout, turns: Turns::default() }
         }
     };
     migrate::sqlite(&driver, "jobs", MIGRATIONS).await?;

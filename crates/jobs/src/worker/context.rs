@@ -46,7 +46,7 @@ impl JobContext {
         &self.jobs
     }
 
-    /// Fires when the lease is lost or the worker stops. The handler's future is dropped then anyway; pass this
+    /// Fires when the lease is lost, the job is cancelled or the worker stops. The handler's future is dropped then anyway; pass this
     /// to work that runs outside it (threads, child processes).
     pub fn stopped(&self) -> &CancellationToken {
         &self.stop
@@ -60,6 +60,14 @@ impl JobContext {
         self.jobs.complete(conn, &self.job).await?;
         self.completed.store(true, Ordering::SeqCst);
         Ok(())
+    }
+
+    /// Notes how far the job is, in thousandths and words, for [`Jobs::find`].
+    ///
+    /// # Errors
+    /// [`JobsError::LeaseLost`]: stop working on it.
+    pub async fn progress(&self, permille: u16, note: &str) -> Result<(), JobsError> {
+        self.jobs.progress(&self.job, permille, note).await
     }
 
     pub(super) fn completed(&self) -> bool {

@@ -1,12 +1,12 @@
 //! Keeps the leases of running jobs alive.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::time::Instant;
 
 use super::{DATABASE_BACKOFF, Shared};
-use crate::job::Token;
+use crate::job::{Claimed, JobId};
 
 /// Extends all held leases every third of a lease, for ever. A handler whose lease is gone, or cannot be known to
 /// be held any more because the database does not answer, is dropped.
@@ -17,23 +17,33 @@ pub(super) async fn run(shared: Arc<Shared>) {
     loop {
         tokio::time::sleep(wait).await;
         wait = lease / 3;
-        let tokens: Vec<Token> = shared.held().keys().copied().collect();
-        if tokens.is_empty() {
+        let jobs: Vec<Claimed> = shared.held().values().map(|h| h.job.clone()).collect();
+        if jobs.is_empty() {
             continue;
         }
         let asked_at = Instant::now();
-        match shared.jobs.heartbeat_many(&tokens, lease).await {
+        match shared.jobs.heartbeat_many(&jobs.iter().collect::<Vec<_>>(), lease).await {
             Ok(kept) => {
                 errors = 0;
-                let kept: HashSet<Token> = kept.into_iter().collect();
+                let kept: HashMap<JobId, bool> = kept.into_iter().map(|k| (k.job, k.cancel)).collect();
                 let mut held = shared.held();
-                for token in tokens {
-                    let Some(h) = held.get_mut(&token) else { continue };
-                    if kept.contains(&token) {
-                        h.until = asked_at + lease;
-                    } else if !h.context.completed() {
-                        tracing::warn!(job = %h.job.id, attempt = h.job.attempt, "lease lost, handler stopped");
-                        h.stop.cancel();
+                for job in &jobs {
+                    // Not one that was settled meanwhile, nor the next lease of the same job.
+                    let Some(h) = held.get_mut(&job.id).filter(|h| h.job.token == job.token) else {
+                        continue;
+                    };
+                    match kept.get(&job.id) {
+                        Some(false) => h.until = asked_at + lease,
+                        Some(true) => {
+                            h.until = asked_at + lease;
+                            h.cancelled = true;
+                            h.stop.cancel();
+                        }
+                        None if h.context.completed() => {}
+                        None => {
+                            tracing::warn!(job = %job.id, attempt = job.attempt, "lease lost, handler stopped");
+                            h.stop.cancel();
+                        }
                     }
                 }
             }

@@ -5,13 +5,14 @@
 //! attempts that finished meanwhile in one transaction). A handler is a future: cancelling it means dropping it.
 
 mod context;
+mod duties;
 mod heartbeat;
+mod metrics;
 mod settle;
 
 use std::collections::HashMap;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -22,8 +23,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub use context::{Failure, JobContext};
+pub use metrics::{Histogram, HistogramSnapshot, WorkerMetrics};
 
-use crate::job::{Claimed, FailureClass, Token};
+use crate::job::{Claimed, FailureClass, JobId};
 use crate::{Backoff, Jobs};
 
 /// Most jobs that one claim takes.
@@ -46,6 +48,11 @@ pub struct WorkerOptions {
     pub poll: Duration,
     /// How long unfinished jobs may go on after the stop; then they are released. Default 20 s.
     pub drain: Duration,
+    /// Stop by itself, as if shut down, after so many jobs were started: for handlers that leak. Whoever runs the
+    /// process starts a fresh one. Default never.
+    pub recycle_after: Option<u64>,
+    /// Dead letters older than this are deleted. Default 30 days.
+    pub keep_dead: Duration,
 }
 
 /// What a worker did between its start and its stop.
@@ -59,6 +66,8 @@ pub struct WorkerReport {
     pub lost: u64,
     /// Jobs given back at the stop.
     pub released: u64,
+    /// Jobs withdrawn by [`Jobs::cancel`] while they ran.
+    pub cancelled: u64,
 }
 
 /// Runs jobs of one queue.
@@ -67,6 +76,7 @@ pub struct Worker {
     jobs: Jobs,
     queue: String,
     options: WorkerOptions,
+    metrics: Arc<WorkerMetrics>,
 }
 
 /// What the tasks of one worker share.
@@ -75,8 +85,9 @@ struct Shared {
     jobs: Jobs,
     queue: String,
     options: WorkerOptions,
-    held: Mutex<HashMap<Token, Held>>,
-    counts: Counts,
+    held: Mutex<HashMap<JobId, Held>>,
+    counts: Mutex<WorkerReport>,
+    metrics: Arc<WorkerMetrics>,
 }
 
 /// A lease in this worker's hands.
@@ -87,15 +98,9 @@ struct Held {
     until: Instant,
     /// Drops the handler.
     stop: CancellationToken,
+    /// Somebody withdrew the job.
+    cancelled: bool,
     context: JobContext,
-}
-
-#[derive(Debug, Default)]
-struct Counts {
-    completed: AtomicU64,
-    failed: AtomicU64,
-    lost: AtomicU64,
-    released: AtomicU64,
 }
 
 /// An attempt that ended, on its way to the database.
@@ -128,6 +133,8 @@ impl Default for WorkerOptions {
             lease: Duration::from_secs(30),
             poll: Duration::from_millis(100),
             drain: Duration::from_secs(20),
+            recycle_after: None,
+            keep_dead: Duration::from_secs(30 * 86_400),
         }
     }
 }
@@ -137,7 +144,12 @@ impl Default for WorkerOptions {
 impl Worker {
     /// A worker for `queue`.
     pub fn new(jobs: Jobs, queue: impl Into<String>, options: WorkerOptions) -> Self {
-        Self { jobs, queue: queue.into(), options }
+        Self { jobs, queue: queue.into(), options, metrics: Arc::default() }
+    }
+
+    /// What it measures while it runs.
+    pub fn metrics(&self) -> Arc<WorkerMetrics> {
+        Arc::clone(&self.metrics)
     }
 
     /// Claims and runs jobs until `shutdown`, then drains: intake stops at once, running jobs have
@@ -151,20 +163,22 @@ impl Worker {
         H: Fn(JobContext) -> F + Send + Sync + 'static,
         F: Future<Output = Result<(), Failure>> + Send + 'static,
     {
-        let Self { jobs, queue, options } = self;
+        let Self { jobs, queue, options, metrics } = self;
         let concurrency = options.concurrency.clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
         let permits = Arc::new(Semaphore::new(concurrency));
-        let shared =
-            Arc::new(Shared { jobs, queue, options, held: Mutex::default(), counts: Counts::default() });
+        let (held, counts) = (Mutex::default(), Mutex::default());
+        let shared = Arc::new(Shared { jobs, queue, options, held, counts, metrics });
 
         // Room for every permit: sending never waits.
         let (ended, endings) = mpsc::channel(concurrency);
         let settle = tokio::spawn(settle::run(Arc::clone(&shared), endings));
         let heartbeat = tokio::spawn(heartbeat::run(Arc::clone(&shared)));
+        let duties = tokio::spawn(duties::run(Arc::clone(&shared)));
         let mut running = JoinSet::new();
 
         intake(&shared, &permits, &Arc::new(handler), &ended, &mut running, &shutdown).await;
         drop(ended);
+        duties.abort();
 
         let all = u32::try_from(concurrency).unwrap_or(u32::MAX);
         if tokio::time::timeout(shared.options.drain, permits.acquire_many(all)).await.is_err() {
@@ -174,7 +188,7 @@ impl Worker {
         heartbeat.abort();
         // A handler that blocks its thread cannot be dropped; its job is released, so do not wait for it.
         drop(tokio::time::timeout(Duration::from_secs(1), settle).await);
-        shared.counts.report()
+        *shared.counts()
     }
 }
 
@@ -192,7 +206,8 @@ async fn intake<H, F>(
 {
     let mut committed = shared.jobs.committed();
     let mut errors = 0;
-    loop {
+    let mut left = shared.options.recycle_after.unwrap_or(u64::MAX);
+    while left > 0 {
         let permit = tokio::select! {
             biased;
             () = shutdown.cancelled() => return,
@@ -203,7 +218,7 @@ async fn intake<H, F>(
         // From here on a commit of this process is noticed, also one that comes before the wait below.
         committed.mark_unchanged();
         let mut free = vec![permit];
-        while free.len() < MAX_CLAIM
+        while free.len() < MAX_CLAIM.min(usize::try_from(left).unwrap_or(usize::MAX))
             && let Ok(more) = Arc::clone(permits).try_acquire_owned()
         {
             free.push(more);
@@ -219,6 +234,7 @@ async fn intake<H, F>(
                     shared.give_back(&jobs).await;
                     return;
                 }
+                left = left.saturating_sub(jobs.len() as u64);
                 for (job, permit) in jobs.into_iter().zip(free) {
                     start(shared, handler, ended, running, job, permit, asked_at);
                 }
@@ -262,9 +278,15 @@ fn start<H, F>(
         job: job.clone(),
         until: asked_at + shared.options.lease,
         stop: stop.clone(),
+        cancelled: false,
         context: context.clone(),
     };
-    shared.held().insert(job.token, held);
+    if let Some(earlier) = shared.held().insert(job.id, held) {
+        // A lease that this worker lost without having noticed yet.
+        earlier.stop.cancel();
+    }
+    let started_ms = shared.jobs.now_ms();
+    shared.metrics.wait.record_ms(started_ms - job.ready_at_ms);
     let (shared, handler, ended) = (Arc::clone(shared), Arc::clone(handler), ended.clone());
     running.spawn(async move {
         let deadline = job.deadline_ms.map(|d| d.saturating_sub(shared.jobs.now_ms()).max(0).unsigned_abs());
@@ -280,6 +302,7 @@ fn start<H, F>(
             () = stop.cancelled() => End::Stopped,
             () = after(deadline) => End::Failed(Failure::never("deadline passed while the job was running")),
         };
+        shared.metrics.run.record_ms(shared.jobs.now_ms() - started_ms);
         // Fails only when the worker is gone, and then the lease runs out.
         drop(ended.send(Ended { job, end, _permit: permit }).await);
     });
@@ -304,8 +327,12 @@ fn text_of(panic: &(dyn std::any::Any + Send)) -> &str {
 // === impl Shared ===
 
 impl Shared {
-    fn held(&self) -> MutexGuard<'_, HashMap<Token, Held>> {
+    fn held(&self) -> MutexGuard<'_, HashMap<JobId, Held>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn counts(&self) -> MutexGuard<'_, WorkerReport> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Claims, but looks first without any lock: an idle worker must not hold up those that write.
@@ -330,9 +357,7 @@ impl Shared {
 
     async fn give_back(&self, jobs: &[Claimed]) {
         match self.jobs.release_many(jobs).await {
-            Ok(n) => {
-                self.counts.released.fetch_add(n as u64, Ordering::Relaxed);
-            }
+            Ok(n) => self.counts().released += n as u64,
             Err(e) => {
                 tracing::warn!(queue = self.queue, error = %e, "release failed, leases run out instead")
             }
@@ -340,15 +365,14 @@ impl Shared {
     }
 }
 
-// === impl Counts ===
+// === impl WorkerReport ===
 
-impl Counts {
-    fn report(&self) -> WorkerReport {
-        WorkerReport {
-            completed: self.completed.load(Ordering::Relaxed),
-            failed: self.failed.load(Ordering::Relaxed),
-            lost: self.lost.load(Ordering::Relaxed),
-            released: self.released.load(Ordering::Relaxed),
-        }
+impl WorkerReport {
+    fn add(&mut self, more: Self) {
+        self.completed += more.completed;
+        self.failed += more.failed;
+        self.lost += more.lost;
+        self.released += more.released;
+        self.cancelled += more.cancelled;
     }
 }

@@ -1,15 +1,13 @@
 //! Writes how attempts ended. Those that end while one transaction is being written share the next (group commit).
 
-use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::{DATABASE_BACKOFF, End, Ended, Shared};
+use super::{DATABASE_BACKOFF, End, Ended, Shared, WorkerReport};
 use crate::JobsError;
-use crate::job::{Claimed, Token};
+use crate::job::Claimed;
 
 /// Most attempts that are written in one transaction.
 const MAX_GROUP: usize = 500;
@@ -25,14 +23,16 @@ pub(super) async fn run(shared: Arc<Shared>, mut endings: mpsc::Receiver<Ended>)
             tracing::warn!(queue = shared.queue, error = %e, errors, "writing results failed");
             if started.elapsed() > shared.options.lease {
                 // The leases are gone by now; others will run the jobs again.
-                shared.counts.lost.fetch_add(group.len() as u64, Ordering::Relaxed);
+                shared.counts().add(WorkerReport { lost: group.len() as u64, ..WorkerReport::default() });
                 break;
             }
             tokio::time::sleep(DATABASE_BACKOFF.delay(errors, shared.jobs.unit())).await;
         }
         let mut held = shared.held();
         for ended in group.drain(..) {
-            held.remove(&ended.job.token);
+            if held.get(&ended.job.id).is_some_and(|h| h.job.token == ended.job.token) {
+                held.remove(&ended.job.id);
+            }
         }
     }
 }
@@ -45,28 +45,34 @@ async fn write(shared: &Shared, group: &[Ended]) -> Result<(), JobsError> {
         .iter()
         .filter_map(|e| if let End::Failed(failure) = &e.end { Some((&e.job, failure)) } else { None })
         .collect();
-    // Those that were released at the stop are no longer in the table.
-    let lost = |e: &&Ended| matches!(e.end, End::Stopped) && shared.held().contains_key(&e.job.token);
-    let stopped = group.iter().filter(lost).count() as u64;
+    let (mut cancelled, mut stopped) = (Vec::new(), 0);
+    for ended in group.iter().filter(|e| matches!(e.end, End::Stopped)) {
+        match shared.held().get(&ended.job.id) {
+            Some(held) if held.cancelled && held.job.token == ended.job.token => cancelled.push(&ended.job),
+            Some(_) => stopped += 1,
+            // Released at the stop.
+            None => {}
+        }
+    }
 
-    let (mut completed, mut failed) = (by_handler, 0);
-    if !(done.is_empty() && failures.is_empty()) {
+    let mut written = WorkerReport { completed: by_handler, ..WorkerReport::default() };
+    if !(done.is_empty() && failures.is_empty() && cancelled.is_empty()) {
         let mut tx = shared.jobs.begin().await?;
-        let kept: HashSet<Token> = shared.jobs.complete_many(&mut tx, &done).await?.into_iter().collect();
-        completed += kept.len() as u64;
+        written.completed += shared.jobs.complete_many(&mut tx, &done).await?.len() as u64;
         for (job, failure) in &failures {
             match shared.jobs.fail_in(&mut tx, job, failure.class, &failure.message).await {
-                Ok(_) => failed += 1,
+                Ok(_) => written.failed += 1,
                 Err(e) if e.is_lease_lost() => {}
                 Err(e) => return Err(e),
             }
         }
+        for job in &cancelled {
+            written.cancelled += u64::from(shared.jobs.cancelled_in(&mut tx, job).await?);
+        }
         tx.commit().await?;
     }
-    let expected = (done.len() + failures.len()) as u64 + by_handler;
-    let counts = &shared.counts;
-    counts.completed.fetch_add(completed, Ordering::Relaxed);
-    counts.failed.fetch_add(failed, Ordering::Relaxed);
-    counts.lost.fetch_add(stopped + expected - completed - failed, Ordering::Relaxed);
+    let expected = (done.len() + failures.len() + cancelled.len()) as u64 + by_handler + stopped;
+    written.lost = expected - written.completed - written.failed - written.cancelled;
+    shared.counts().add(written);
     Ok(())
 }

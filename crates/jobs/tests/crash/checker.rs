@@ -19,7 +19,8 @@ pub(crate) async fn check(jobs: &Jobs, accepted: &HashSet<i64>) -> Verdict<Strin
     let db = jobs.sqlite().map_err(text)?;
     let requests: HashMap<i64, i64> =
         rows(db, "SELECT n, job FROM request").await?.into_iter().map(|r| (r[0], r[1])).collect();
-    let dead: HashSet<i64> = rows(db, "SELECT job FROM dead").await?.into_iter().map(|r| r[0]).collect();
+    let dead: HashSet<i64> =
+        rows(db, "SELECT job FROM plimsoll_dead").await?.into_iter().map(|r| r[0]).collect();
     let mut results: HashMap<i64, Vec<i64>> = HashMap::new();
     for r in rows(db, "SELECT job, token FROM result").await? {
         results.entry(r[0]).or_default().push(r[1]);

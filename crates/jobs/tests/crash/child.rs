@@ -1,6 +1,5 @@
 //! The processes that are killed: one that takes requests, and workers.
 
-use std::io::Write as _;
 use std::time::Duration;
 
 use plimsoll_jobs::{
@@ -43,6 +42,7 @@ pub(crate) fn main() {
     });
 }
 
+#[expect(clippy::print_stdout, reason = "the pipe to the test")]
 /// Takes requests for ever, and says so once each is durable: from then on it must not get lost.
 async fn enqueue(jobs: &Jobs, seed: u64) {
     let mut rng = StdRng::seed_from_u64(seed);
@@ -69,7 +69,7 @@ async fn enqueue(jobs: &Jobs, seed: u64) {
             tx.commit().await
         };
         if request.await.is_ok() {
-            writeln!(std::io::stdout(), "accepted {n}").unwrap();
+            println!("accepted {n}");
         }
         tokio::time::sleep(Duration::from_millis(rng.random_range(0..8))).await;
     }
@@ -83,6 +83,7 @@ async fn work(jobs: Jobs, seed: u64) {
         lease: LEASE,
         poll: Duration::from_millis(20),
         drain: Duration::ZERO,
+        ..WorkerOptions::default()
     };
     let handler = move |context: JobContext| {
         let name = name.clone();

@@ -1,14 +1,14 @@
 -- Puts the just inserted jobs ?1 to ?2 where they belong at time ?3.
-INSERT INTO ready (queue, priority, rank, job, ready_at_ms, attempts)
-SELECT queue, priority, run_at_ms, id, run_at_ms, 0 FROM job
+INSERT INTO plimsoll_ready (queue, lane, priority, ready_at_ms, job, attempts)
+SELECT queue, lane, priority, run_at_ms, id, 0 FROM plimsoll_job
 WHERE id BETWEEN ?1 AND ?2 AND run_at_ms <= ?3;
 
-INSERT INTO scheduled (queue, run_at_ms, job, attempts)
-SELECT queue, run_at_ms, id, 0 FROM job
+INSERT INTO plimsoll_scheduled (queue, run_at_ms, job, attempts)
+SELECT queue, run_at_ms, id, 0 FROM plimsoll_job
 WHERE id BETWEEN ?1 AND ?2 AND run_at_ms > ?3;
 
-INSERT INTO queue (name, ready, scheduled, enqueued_total)
-SELECT queue, sum(run_at_ms <= ?3), sum(run_at_ms > ?3), count(*) FROM job
+INSERT INTO plimsoll_queue (name, ready, scheduled, enqueued_total)
+SELECT queue, sum(run_at_ms <= ?3), sum(run_at_ms > ?3), count(*) FROM plimsoll_job
 WHERE id BETWEEN ?1 AND ?2 GROUP BY queue
 ON CONFLICT (name) DO UPDATE SET
     ready = ready + excluded.ready,

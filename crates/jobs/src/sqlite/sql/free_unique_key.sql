@@ -1,1 +1,1 @@
-UPDATE job SET unique_key = NULL WHERE id = ?1 AND unique_key IS NOT NULL
+UPDATE plimsoll_job SET unique_key = NULL WHERE id = ?1 AND unique_key IS NOT NULL

@@ -1,2 +1,3 @@
-INSERT INTO ready (queue, priority, rank, job, ready_at_ms, attempts)
-SELECT queue, priority, ?2, id, ?2, ?3 FROM job WHERE id = ?1
+-- Makes job ?1 ready since ?2 with ?3 attempts used.
+INSERT INTO plimsoll_ready (queue, lane, priority, ready_at_ms, job, attempts)
+SELECT queue, lane, priority, ?2, id, ?3 FROM plimsoll_job WHERE id = ?1

@@ -10,8 +10,9 @@ use tokio::sync::watch;
 
 use crate::clock::{Clock, Millis, SystemClock, millis};
 use crate::conn::{Conn, Inner, Kind, Tx};
-use crate::driver::{Claim, Driver as _, Next};
-use crate::job::{Claimed, Enqueued, FailureClass, MAX_MESSAGE_BYTES, NewJob, Outcome, Token, check_name};
+use crate::driver::{Claim, Driver as _, Extended, Next};
+use crate::job::{Claimed, Enqueued, FailureClass, JobId, MAX_MESSAGE_BYTES, NewJob, Outcome, check_name};
+use crate::memory::MemoryDriver;
 use crate::migrate::{self, Migration};
 use crate::sqlite::{self, Listening, SqliteDriver};
 use crate::{Backoff, JobsError, QueueStats};
@@ -34,9 +35,40 @@ pub struct JobsOptions {
 /// A queue in a database: a handle that is cheap to clone and to share.
 #[derive(Debug, Clone)]
 pub struct Jobs {
-    driver: SqliteDriver,
+    backend: Backend,
     shared: Arc<Shared>,
 }
+
+/// The kinds of database.
+#[derive(Debug, Clone)]
+enum Backend {
+    Sqlite(SqliteDriver),
+    Memory(MemoryDriver),
+}
+
+/// Calls a method of the driver, whichever it is.
+macro_rules! ask {
+    ($jobs:expr, $driver:ident => $call:expr) => {
+        match &$jobs.backend {
+            Backend::Sqlite($driver) => $call,
+            Backend::Memory($driver) => $call,
+        }
+    };
+}
+
+/// Calls a method of the driver on a connection, which must be of its kind.
+macro_rules! on {
+    ($jobs:expr, $conn:expr, ($driver:ident, $c:ident) => $call:expr) => {
+        match (&$jobs.backend, $conn.kind) {
+            (Backend::Sqlite($driver), Kind::Sqlite($c)) => $call,
+            (Backend::Memory($driver), Kind::Memory($c)) => $call,
+            _ => Err(JobsError::WrongConnection),
+        }
+    };
+}
+
+mod admin;
+mod cron;
 
 #[derive(Debug)]
 struct Shared {
@@ -66,13 +98,20 @@ impl Default for JobsOptions {
 impl Jobs {
     /// Opens the queue at `url`, making and migrating its tables as needed. Safe while other processes do the same.
     ///
-    /// `sqlite:///absolute/path.db` (made with mode 0600) or `sqlite::memory:` (one connection: do not hold a [`Tx`]
-    /// across other calls).
+    /// `sqlite:///absolute/path.db` (made with mode 0600), `sqlite::memory:` (one connection: do not hold a [`Tx`]
+    /// across other calls) or `memory:` (no database at all: for tests).
     ///
     /// # Errors
     /// When the address is not understood, the file cannot be opened, or its schema is newer than this program.
     pub async fn open(url: &str, options: JobsOptions) -> Result<Self, JobsError> {
-        let driver = sqlite::open(url, &options).await?;
+        let backend = match url.split_once(':') {
+            Some(("sqlite", _)) => Backend::Sqlite(sqlite::open(url, &options).await?),
+            Some(("memory", "")) => Backend::Memory(MemoryDriver::new(options.busy_timeout)),
+            _ => {
+                let why = "expected sqlite:///absolute/path.db, sqlite::memory: or memory:".to_owned();
+                return Err(JobsError::Address { url: url.to_owned(), why });
+            }
+        };
         let rng = options.seed.map_or_else(|| StdRng::from_rng(&mut rand::rng()), StdRng::seed_from_u64);
         let shared = Shared {
             clock: options.clock,
@@ -81,20 +120,24 @@ impl Jobs {
             committed: watch::Sender::new(0),
             listening: OnceLock::new(),
         };
-        Ok(Self { driver, shared: Arc::new(shared) })
+        Ok(Self { backend, shared: Arc::new(shared) })
     }
 
     /// Brings the application's own tables, in the same database, up to the last of `steps`.
     /// `component` is the application's name; "jobs" is taken.
     ///
     /// # Errors
-    /// [`JobsError::Schema`] when the database is newer or an applied step was altered.
+    /// [`JobsError::Schema`] when the database is newer or an applied step was altered;
+    /// [`JobsError::WrongConnection`] when there is no database.
     pub async fn migrate(&self, component: &str, steps: &[Migration]) -> Result<(), JobsError> {
         if component == "jobs" {
             let why = "the name belongs to the queue itself: use the application's".to_owned();
             return Err(JobsError::Schema { component: component.to_owned(), why });
         }
-        migrate::sqlite(&self.driver, component, steps).await
+        match &self.backend {
+            Backend::Sqlite(driver) => migrate::sqlite(driver, component, steps).await,
+            Backend::Memory(_) => Err(JobsError::WrongConnection),
+        }
     }
 
     /// The pool for the application's reads. Write through [`Jobs::begin`] instead, which queues writers up fairly.
@@ -102,7 +145,10 @@ impl Jobs {
     /// # Errors
     /// [`JobsError::WrongConnection`] when the queue is not in SQLite.
     pub fn sqlite(&self) -> Result<&SqlitePool, JobsError> {
-        Ok(&self.driver.reader)
+        match &self.backend {
+            Backend::Sqlite(driver) => Ok(&driver.reader),
+            Backend::Memory(_) => Err(JobsError::WrongConnection),
+        }
     }
 
     /// Starts a writing transaction for application and queue together.
@@ -110,8 +156,11 @@ impl Jobs {
     /// # Errors
     /// [`JobsError::Busy`] when the write lock was not free within [`JobsOptions::busy_timeout`].
     pub async fn begin(&self) -> Result<Tx, JobsError> {
-        let tx = self.driver.begin().await?;
-        Ok(Tx::new(Inner::Sqlite(tx), self.shared.committed.clone(), self.driver.bell.clone()))
+        let inner = match &self.backend {
+            Backend::Sqlite(driver) => Inner::Sqlite(driver.begin().await?, driver.bell.clone()),
+            Backend::Memory(driver) => Inner::Memory(driver.begin().await?),
+        };
+        Ok(Tx::new(inner, self.shared.committed.clone()))
     }
 
     /// The queue's clock.
@@ -142,8 +191,8 @@ impl Jobs {
         jobs.iter().try_for_each(NewJob::check)?;
         let mut conn = conn.into();
         conn.wake();
-        let Kind::Sqlite(conn) = conn.kind;
-        self.driver.insert(conn, jobs, self.now_ms()).await
+        let now_ms = self.now_ms();
+        on!(self, conn, (d, c) => d.insert(c, jobs, now_ms).await)
     }
 
     /// Takes up to `limit` ready jobs under leases of length `lease`, first moving expired leases and due jobs to
@@ -164,11 +213,10 @@ impl Jobs {
         // Read after the wait for the lock: a lease must not start in the past.
         let now_ms = self.now_ms();
         let claim = Claim { queue, worker, now_ms, until_ms: now_ms.saturating_add(millis(lease)), limit };
-        let Kind::Sqlite(conn) = Conn::from(&mut tx).kind;
-        let mut claimed = self.driver.claim(conn, claim).await?;
+        let mut claimed = on!(self, Conn::from(&mut tx), (d, c) => d.claim(c, claim).await)?;
         for late in claimed.extract_if(.., |j| j.deadline_ms.is_some_and(|d| d <= now_ms)) {
             let next = Next::Bury { message: "deadline passed before the job was started" };
-            self.driver.give_up(conn, &late, now_ms, next).await?;
+            self.give_up(Conn::from(&mut tx), &late, now_ms, next).await?;
         }
         tx.commit().await?;
         Ok(claimed)
@@ -179,27 +227,31 @@ impl Jobs {
     /// # Errors
     /// When the database fails.
     pub async fn has_work(&self, queue: &str) -> Result<bool, JobsError> {
-        self.driver.peek(queue, self.now_ms()).await
+        ask!(self, d => d.peek(queue, self.now_ms()).await)
     }
 
     /// Extends the lease of one job to `lease` from now.
     ///
     /// # Errors
     /// [`JobsError::LeaseLost`]: stop working on it.
-    pub async fn heartbeat(&self, job: &Claimed, lease: Duration) -> Result<(), JobsError> {
-        let kept = self.heartbeat_many(&[job.token], lease).await?;
-        if kept.contains(&job.token) { Ok(()) } else { Err(JobsError::LeaseLost(job.id)) }
+    pub async fn heartbeat(&self, job: &Claimed, lease: Duration) -> Result<Extended, JobsError> {
+        let kept = self.heartbeat_many(&[job], lease).await?;
+        kept.first().copied().ok_or(JobsError::LeaseLost(job.id))
     }
 
-    /// Extends many leases at once; answers with the tokens that are still held.
+    /// Extends many leases at once; answers with those that are still held.
     ///
     /// # Errors
     /// When the database fails; the leases then run on unextended.
-    pub async fn heartbeat_many(&self, tokens: &[Token], lease: Duration) -> Result<Vec<Token>, JobsError> {
+    pub async fn heartbeat_many(
+        &self,
+        jobs: &[&Claimed],
+        lease: Duration,
+    ) -> Result<Vec<Extended>, JobsError> {
         let mut tx = self.begin().await?;
         let now_ms = self.now_ms();
-        let Kind::Sqlite(conn) = Conn::from(&mut tx).kind;
-        let kept = self.driver.extend(conn, tokens, now_ms, now_ms.saturating_add(millis(lease))).await?;
+        let until_ms = now_ms.saturating_add(millis(lease));
+        let kept = on!(self, Conn::from(&mut tx), (d, c) => d.extend(c, jobs, now_ms, until_ms).await)?;
         tx.commit().await?;
         Ok(kept)
     }
@@ -210,10 +262,10 @@ impl Jobs {
     /// [`JobsError::LeaseLost`]: roll the transaction back, the result is no longer wanted.
     pub async fn complete<'c>(&self, conn: impl Into<Conn<'c>>, job: &Claimed) -> Result<(), JobsError> {
         let done = self.complete_many(conn, std::slice::from_ref(job)).await?;
-        if done.contains(&job.token) { Ok(()) } else { Err(JobsError::LeaseLost(job.id)) }
+        if done.contains(&job.id) { Ok(()) } else { Err(JobsError::LeaseLost(job.id)) }
     }
 
-    /// Finishes many jobs at once; answers with the tokens of those whose lease was still held.
+    /// Finishes many jobs at once; answers with those whose lease was still held.
     ///
     /// # Errors
     /// When the database fails.
@@ -221,16 +273,22 @@ impl Jobs {
         &self,
         conn: impl Into<Conn<'c>>,
         jobs: &[Claimed],
-    ) -> Result<Vec<Token>, JobsError> {
-        let Kind::Sqlite(conn) = conn.into().kind;
+    ) -> Result<Vec<JobId>, JobsError> {
+        let mut conn = conn.into();
         let now_ms = self.now_ms();
         let mut jobs: Vec<&Claimed> = jobs.iter().collect();
         jobs.sort_by(|a, b| a.queue.cmp(&b.queue));
-        let mut done = Vec::with_capacity(jobs.len());
-        for of_queue in jobs.chunk_by(|a, b| a.queue == b.queue) {
-            done.extend(self.driver.complete(conn, &of_queue[0].queue, of_queue, now_ms).await?);
+        // A lane with a limit may have room now.
+        if jobs.iter().any(|j| !j.lane.is_empty()) {
+            conn.wake();
         }
-        Ok(done)
+        on!(self, conn, (d, c) => {
+            let mut done = Vec::with_capacity(jobs.len());
+            for of_queue in jobs.chunk_by(|a, b| a.queue == b.queue) {
+                done.extend(d.complete(c, &of_queue[0].queue, of_queue, now_ms).await?);
+            }
+            Ok(done)
+        })
     }
 
     /// Ends an attempt in failure, in a transaction of its own.
@@ -260,7 +318,6 @@ impl Jobs {
         class: FailureClass,
         message: &str,
     ) -> Result<Outcome, JobsError> {
-        let Kind::Sqlite(conn) = conn.into().kind;
         let now_ms = self.now_ms();
         let message = shorten(message);
         let outcome = self.outcome(job, class, now_ms);
@@ -268,7 +325,7 @@ impl Jobs {
             Outcome::Retried { at_ms } => Next::Retry { at_ms, message },
             Outcome::Dead => Next::Bury { message },
         };
-        if self.driver.give_up(conn, job, now_ms, next).await? {
+        if self.give_up(conn.into(), job, now_ms, next).await? {
             Ok(outcome)
         } else {
             Err(JobsError::LeaseLost(job.id))
@@ -294,12 +351,10 @@ impl Jobs {
         let mut tx = self.begin().await?;
         let now_ms = self.now_ms();
         let mut released = 0;
-        let mut conn = Conn::from(&mut tx);
-        conn.wake();
-        let Kind::Sqlite(conn) = conn.kind;
         for job in jobs {
-            let next = Next::Release { ready_at_ms: job.ready_at_ms };
-            released += usize::from(self.driver.give_up(conn, job, now_ms, next).await?);
+            let mut conn = Conn::from(&mut tx);
+            conn.wake();
+            released += usize::from(self.give_up(conn, job, now_ms, Next::Release).await?);
         }
         tx.commit().await?;
         Ok(released)
@@ -310,19 +365,31 @@ impl Jobs {
     /// # Errors
     /// When the database fails.
     pub async fn stats(&self, queue: Option<&str>) -> Result<Vec<QueueStats>, JobsError> {
-        self.driver.stats(queue, self.now_ms()).await
+        ask!(self, d => d.stats(queue, self.now_ms()).await)
     }
 
     /// Tells when a [`Tx`] of this process, or, where the kernel can tell, of any, has committed new work.
     pub(crate) fn committed(&self) -> watch::Receiver<u64> {
-        let bell = self.driver.bell.as_ref();
-        self.shared.listening.get_or_init(|| bell?.listen(self.shared.committed.clone()));
+        if let Backend::Sqlite(driver) = &self.backend {
+            let listen = || driver.bell.as_ref()?.listen(self.shared.committed.clone());
+            self.shared.listening.get_or_init(listen);
+        }
         self.shared.committed.subscribe()
     }
 
     /// A random number in `0 .. 1`.
     pub(crate) fn unit(&self) -> f64 {
         self.shared.rng.lock().unwrap_or_else(PoisonError::into_inner).random()
+    }
+
+    async fn give_up(
+        &self,
+        conn: Conn<'_>,
+        job: &Claimed,
+        now_ms: Millis,
+        next: Next<'_>,
+    ) -> Result<bool, JobsError> {
+        on!(self, conn, (d, c) => d.give_up(c, job, now_ms, next).await)
     }
 
     fn outcome(&self, job: &Claimed, class: FailureClass, now_ms: Millis) -> Outcome {

@@ -1,0 +1,147 @@
+//! Adding jobs.
+
+use sqlx::{Row as _, SqliteConnection};
+
+use crate::JobsError;
+use crate::clock::{Millis, millis};
+use crate::driver::Result;
+use crate::job::{Enqueued, Idempotency, JobId, NewJob};
+
+/// Jobs per INSERT: bounds the text that is built at once.
+const CHUNK: usize = 1000;
+
+pub(super) async fn insert(
+    conn: &mut SqliteConnection,
+    jobs: &[NewJob],
+    now_ms: Millis,
+) -> Result<Vec<Enqueued>> {
+    let mut done = Vec::with_capacity(jobs.len());
+    for run in jobs.chunk_by(|a, b| plain(a) && plain(b)) {
+        match run {
+            [job] if !plain(job) => done.push(once(conn, job, now_ms).await?),
+            run => {
+                for chunk in run.chunks(CHUNK) {
+                    done.extend(many(conn, chunk, now_ms).await?);
+                }
+            }
+        }
+    }
+    Ok(done)
+}
+
+/// Whether nothing can stand in the job's way.
+fn plain(job: &NewJob) -> bool {
+    job.unique_key.is_none() && job.idempotency.is_none()
+}
+
+async fn many(conn: &mut SqliteConnection, jobs: &[NewJob], now_ms: Millis) -> Result<Vec<Enqueued>> {
+    let rows: Vec<_> = jobs
+        .iter()
+        .map(|j| {
+            (
+                &j.queue,
+                &j.lane,
+                j.payload.as_str(),
+                &j.owner,
+                j.priority,
+                j.max_attempts,
+                j.run_at(now_ms),
+                j.deadline_ms,
+                millis(j.keep),
+            )
+        })
+        .collect();
+    let inserted = sqlx::query(include_str!("sql/insert_jobs.sql"))
+        .bind(now_ms)
+        .bind(serde_json::to_string(&rows)?)
+        .execute(&mut *conn)
+        .await?;
+    let last = inserted.last_insert_rowid();
+    let first = last + 1 - i64::try_from(inserted.rows_affected()).unwrap_or(0);
+    admit(conn, first, last, now_ms).await?;
+    Ok((first..=last).map(|id| Enqueued::New(JobId(id))).collect())
+}
+
+/// A job that may have been enqueued before.
+async fn once(conn: &mut SqliteConnection, job: &NewJob, now_ms: Millis) -> Result<Enqueued> {
+    let owner = job.owner.as_deref().unwrap_or_default();
+    if let Some(request) = &job.idempotency
+        && let Some(there) = repeated(conn, owner, request, now_ms).await?
+    {
+        return Ok(Enqueued::Duplicate(there));
+    }
+    let added = unique(conn, job, now_ms).await?;
+    if let Some(request) = &job.idempotency {
+        sqlx::query(include_str!("sql/bind_request.sql"))
+            .bind(owner)
+            .bind(&request.key)
+            .bind(added.id().0)
+            .execute(conn)
+            .await?;
+    }
+    Ok(added)
+}
+
+/// The job of an earlier request with this key, if there was one with the same body.
+async fn repeated(
+    conn: &mut SqliteConnection,
+    owner: &str,
+    request: &Idempotency,
+    now_ms: Millis,
+) -> Result<Option<JobId>> {
+    let first = sqlx::query(include_str!("sql/remember_request.sql"))
+        .bind(owner)
+        .bind(&request.key)
+        .bind(&request.body_sha256)
+        .bind(now_ms.saturating_add(millis(request.keep)))
+        .bind(now_ms)
+        .fetch_optional(&mut *conn)
+        .await?;
+    if first.is_some() {
+        return Ok(None);
+    }
+    let there = sqlx::query(include_str!("sql/find_request.sql"))
+        .bind(owner)
+        .bind(&request.key)
+        .fetch_one(conn)
+        .await?;
+    let job = JobId(there.try_get(1)?);
+    if there.try_get::<&str, _>(0)? == request.body_sha256 {
+        Ok(Some(job))
+    } else {
+        Err(JobsError::KeyReused { job })
+    }
+}
+
+async fn unique(conn: &mut SqliteConnection, job: &NewJob, now_ms: Millis) -> Result<Enqueued> {
+    let inserted = sqlx::query(include_str!("sql/insert_unique_job.sql"))
+        .bind(&job.queue)
+        .bind(&job.lane)
+        .bind(job.payload.as_str())
+        .bind(&job.owner)
+        .bind(&job.unique_key)
+        .bind(job.priority)
+        .bind(job.max_attempts)
+        .bind(now_ms)
+        .bind(job.run_at(now_ms))
+        .bind(job.deadline_ms)
+        .bind(millis(job.keep))
+        .fetch_optional(&mut *conn)
+        .await?;
+    if let Some(row) = inserted {
+        let id: i64 = row.try_get(0)?;
+        admit(conn, id, id, now_ms).await?;
+        return Ok(Enqueued::New(JobId(id)));
+    }
+    let there = sqlx::query(include_str!("sql/find_unique_job.sql"))
+        .bind(&job.queue)
+        .bind(&job.unique_key)
+        .fetch_one(conn)
+        .await?;
+    Ok(Enqueued::Duplicate(JobId(there.try_get(0)?)))
+}
+
+async fn admit(conn: &mut SqliteConnection, first: i64, last: i64, now_ms: Millis) -> Result<()> {
+    sqlx::query(include_str!("sql/admit_jobs.sql")).bind(first).bind(last).bind(now_ms).execute(conn).await?;
+    Ok(())
+}

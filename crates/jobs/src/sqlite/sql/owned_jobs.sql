@@ -1,0 +1,1 @@
+SELECT id FROM plimsoll_job WHERE owner = ?1
