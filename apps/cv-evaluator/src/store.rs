@@ -4,6 +4,7 @@
 mod accept;
 mod admin;
 mod counters;
+mod dead;
 mod evaluations;
 mod intake;
 mod results;
@@ -18,6 +19,7 @@ use rand::RngExt as _;
 pub use accept::{Accepted, JobBody, NewEvaluation, Trace};
 pub use admin::{Cursor, EvaluationRow, ListQuery};
 pub use counters::Totals;
+pub use dead::DeadReader;
 pub use evaluations::{Lease, Work, WorkStatus};
 pub use intake::Intake;
 pub use results::{StoredResult, StoredScores};

@@ -20,7 +20,7 @@ use tracing::Instrument as _;
 use crate::metrics::{QueueMetrics, WorkMetrics};
 use crate::serve::{StartError, database_check, listen, open_store};
 use crate::settings::WorkSettings;
-use crate::store::{JobBody, Lease, QUEUE, Store, Work};
+use crate::store::{DeadReader, JobBody, Lease, QUEUE, Store, Work};
 use pipeline::{AttemptError, Pipeline};
 
 /// How often evaluations of dead jobs and uploads that never ended are looked for.
@@ -201,6 +201,7 @@ async fn settle_failure(
 /// Cleans up after what died half-way and deletes what is past its time, a little at a time, until stopped.
 async fn keep_house(store: Store, retention: Option<Duration>, stop: CancellationToken) {
     let keep = retention.unwrap_or(Duration::MAX);
+    let mut dead = DeadReader::default();
     let mut expire_at = Instant::now();
     loop {
         // Jitter: all workers of a stack start at the same time.
@@ -217,7 +218,7 @@ async fn keep_house(store: Store, retention: Option<Duration>, stop: Cancellatio
             expire_at = Instant::now() + idle;
         }
         for (what, outcome) in [
-            ("evaluations failed because their jobs died", store.fail_orphans().await),
+            ("evaluations failed because their jobs died", store.fail_orphans(&mut dead).await),
             ("uploads that never ended were swept", store.sweep_uploads(STALE_UPLOAD).await),
             ("rows deleted that were past their time", expired),
         ] {

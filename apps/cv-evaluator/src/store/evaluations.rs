@@ -7,7 +7,6 @@ use plimsoll_jobs::{Claimed, FailureClass, JobContext, JobsError, Outcome, Tx};
 use serde::{Deserialize, Serialize};
 use sqlx::{Row as _, SqliteConnection};
 
-use super::accept::{JobBody, Trace, new_job};
 use super::counters::Counter;
 use super::{Store, StoreError};
 
@@ -257,64 +256,6 @@ impl Store {
         lease.complete(self, &mut tx).await?;
         tx.commit().await?;
         Ok(())
-    }
-
-    /// Fails evaluations whose job died without its handler having a say: a deadline that passed in the queue, a lease
-    /// that ran out on the last attempt. Answers how many.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn fail_orphans(&self) -> Result<u64, StoreError> {
-        let orphans =
-            sqlx::query(include_str!("sql/find_orphans.sql")).fetch_all(self.jobs.sqlite()?).await?;
-        let mut failed = 0;
-        for orphan in orphans {
-            let (id, job_id): (String, i64) = (orphan.try_get("id")?, orphan.try_get("job_id")?);
-            let (attempts, reason): (u32, String) = (orphan.try_get("attempts")?, orphan.try_get("reason")?);
-            let code = if reason.contains("deadline") { "DEADLINE_EXCEEDED" } else { "WORKER_LOST" };
-            let mut tx = self.jobs.begin().await?;
-            let now_ms = self.jobs.now_ms();
-            let conn = tx.sqlite()?;
-            let buried = sqlx::query(include_str!("sql/fail_orphan.sql"))
-                .bind(&id)
-                .bind(job_id)
-                .bind(i64::from(attempts))
-                .bind(code)
-                .bind(&reason)
-                .bind(now_ms)
-                .execute(&mut *conn)
-                .await?
-                .rows_affected();
-            if buried == 1 {
-                Counter::Failed.add(conn, 1.0).await?;
-                failed += 1;
-            }
-            tx.commit().await?;
-        }
-        Ok(failed)
-    }
-
-    /// Puts a failed evaluation back into the queue with all its attempts. False when it is not in state failed.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn requeue(&self, id: &str, max_attempts: u32) -> Result<bool, StoreError> {
-        let mut tx = self.jobs.begin().await?;
-        let now_ms = self.jobs.now_ms();
-        let conn = tx.sqlite()?;
-        let owner: Option<String> = sqlx::query_scalar(include_str!("sql/requeue.sql"))
-            .bind(id)
-            .bind(now_ms)
-            .fetch_optional(&mut *conn)
-            .await?;
-        let Some(owner) = owner else { return Ok(false) };
-        Counter::Failed.add(conn, -1.0).await?;
-        let body = JobBody { evaluation_id: id.to_owned(), trace: Trace::default() };
-        let job_id = self.jobs.enqueue(&mut tx, new_job(&body, &owner, max_attempts, None)?).await?.id();
-        let conn = tx.sqlite()?;
-        sqlx::query(include_str!("sql/set_job.sql")).bind(id).bind(job_id.0).execute(conn).await?;
-        tx.commit().await?;
-        Ok(true)
     }
 }
 

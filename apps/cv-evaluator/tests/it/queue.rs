@@ -190,7 +190,7 @@ async fn w07_only_its_own_deadline_fails_a_waiting_job_and_the_owner_is_told() {
     let id = stack.evaluate(&stack.upload_texts().await).await;
     let mut tx = stack.store.jobs().begin().await.unwrap();
     // As if the wait were over already.
-    sqlx::query("UPDATE job SET deadline_ms = 1").execute(tx.sqlite().unwrap()).await.unwrap();
+    sqlx::query("UPDATE plimsoll_job SET deadline_ms = 1").execute(tx.sqlite().unwrap()).await.unwrap();
     tx.commit().await.unwrap();
     let worker = stack.worker(&[]).await;
     let done = stack.finished(&id).await;
@@ -237,5 +237,28 @@ async fn w31_depth_and_age_of_the_queue_can_be_scraped() {
     let (_, _, before) = figures().await;
     // The age rises by itself.
     crate::support::eventually(async || (figures().await.2 > before).then_some(())).await;
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn a_job_that_an_operator_takes_back_from_the_dead_is_done() {
+    let stack = Stack::with(&[("JOB_MAX_ATTEMPTS", "1")]).await;
+    let id = stack.evaluate(&stack.upload_texts().await).await;
+    let job = claim(&stack, "w", LEASE).await;
+    assert!(stack.store.start(&id, &job).await.unwrap());
+    stack.store.fail(&job, &id, FailureClass::Never, "UPSTREAM_AUTH", "wrong key").await.unwrap();
+    assert_eq!(status(&stack, &id).await, WorkStatus::Failed);
+    // By the queue's own means, which know nothing of evaluations.
+    let mut tx = stack.store.jobs().begin().await.unwrap();
+    stack.store.jobs().requeue(&mut tx, job.id).await.unwrap();
+    tx.commit().await.unwrap();
+    let worker = stack.worker(&[]).await;
+    crate::support::eventually(async || (status(&stack, &id).await == WorkStatus::Completed).then_some(()))
+        .await;
+    let totals = stack.store.totals().await.unwrap();
+    assert_eq!((totals.completed, totals.failed), (1.0, 0.0));
+    let row = stack.store.read_evaluation(&id).await.unwrap().unwrap();
+    assert!(row.error.is_none());
+    worker.stop().await;
     stack.stop().await;
 }
