@@ -72,7 +72,7 @@ impl Meter {
     pub(crate) fn mark(&mut self, at_s: f64, station: &Station) {
         let mut mark = self.spare.pop().unwrap_or_default();
         station.done_s(at_s, &mut mark.done_s);
-        (mark.at_s, mark.arrivals) = (at_s, station.counts.arrivals);
+        (mark.at_s, mark.arrivals) = (at_s, station.counts.weighted_arrivals);
         self.marks.push_back(mark);
     }
 
@@ -91,7 +91,7 @@ impl Meter {
         last.oldest_s = station.oldest_wait_s(at_s);
         last.in_service = station.in_service(at_s);
         last.arrivals_per_s =
-            (station.counts.arrivals - mark.map_or(0, |mark| mark.arrivals)) as f64 / seen_s;
+            (station.counts.weighted_arrivals - mark.map_or(0, |mark| mark.arrivals)) as f64 / seen_s;
         last.cpu.clear();
         last.busy.clear();
         let mut busy = vec![0_i64; self.done_s.len()];
@@ -180,7 +180,8 @@ impl OwnSignals {
         let (from_s, before) = self.past.front().copied().unwrap_or_default();
         self.past.push_back((now_s, counts));
         let seen_s = (now_s - from_s).max(1e-3);
-        let arrivals_milli_per_s = ((counts.arrivals - before.arrivals) as f64 / seen_s * 1000.0) as u64;
+        let arrivals_milli_per_s =
+            ((counts.weighted_arrivals - before.weighted_arrivals) as f64 / seen_s * 1000.0) as u64;
         let at = time(now_s);
         let in_service = station.in_service(now_s);
         let depth = station.waiting.len() as u64;
@@ -215,12 +216,14 @@ impl OwnSignals {
         let Some((_, now)) = looks.next() else { return 0.0 };
         let mut since = None;
         for (at_s, counts) in looks {
-            since = Some((*at_s, counts.arrivals));
+            since = Some((*at_s, counts.weighted_arrivals));
             if now_s - at_s >= span_s * 0.999 {
                 break;
             }
         }
-        since.map_or(0.0, |(at_s, arrivals)| (now.arrivals - arrivals) as f64 / (now_s - at_s).max(1e-3))
+        since.map_or(0.0, |(at_s, arrivals)| {
+            (now.weighted_arrivals - arrivals) as f64 / (now_s - at_s).max(1e-3)
+        })
     }
 }
 

@@ -57,7 +57,8 @@ pub struct Times {
     pub max_s: f64,
 }
 
-/// Arrivals and where they are at the end, each counted where it happens.
+/// Arrivals and where they are at the end, each counted where it happens. With [`sample`](crate::Setup::sample) these
+/// are the simulated ones only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flow {
     /// Requests that came.

@@ -32,6 +32,15 @@ pub struct Setup {
     pub measure_from_s: f64,
     /// Step of the reported series, in seconds; none when absent.
     pub series_step_s: Option<f64>,
+    /// At a steady rate, simulate about this many requests between two moments of control and let each stand for several;
+    /// every request when absent.
+    ///
+    /// Only while rate and capacity have been the same for long enough to be in equilibrium, nobody waits and there is
+    /// room to spare: then the stretch between two moments of control is one of many alike, its beginning is cut out and the
+    /// rest weighs more. What is simulated is a run of the same queue with pieces cut out, so waits have the same
+    /// distribution, from fewer samples; CPU use of the cut is its expectation with the noise it would have had. Everything
+    /// that is not in equilibrium (bursts, backlogs, instances on their way) is simulated in full.
+    pub sample: Option<u32>,
 }
 
 /// A run that cannot end: nothing is ever ready, and requests wait.
@@ -46,6 +55,10 @@ struct Run<'a, W> {
     tally: Tally,
     brain: Brain<'a>,
     now_s: f64,
+    /// Since when rate and capacity are the same, and that rate.
+    settled_s: f64,
+    settled_per_s: f64,
+    random: Random,
     direction: i8,
     outcome: Events,
     series: Vec<Point>,
@@ -112,6 +125,9 @@ pub fn run<W: Workload>(setup: &Setup, scaler: &Scaler, workload: W) -> Outcome 
         tally: Tally::new(setup.limits),
         brain,
         now_s: 0.0,
+        settled_s: 0.0,
+        settled_per_s: f64::NAN,
+        random,
         direction: 0,
         outcome: Events::default(),
         series: Vec::new(),
@@ -169,6 +185,7 @@ impl<W: Workload> Run<'_, W> {
             }
             self.advance(next_s);
             if self.fleet.become_ready(next_s, &mut self.station) {
+                self.settled_s = next_s;
                 self.station.advance(&mut self.source, &mut self.tally, next_s);
             }
             if next_s >= measure_from_s {
@@ -202,6 +219,7 @@ impl<W: Workload> Run<'_, W> {
     }
 
     fn advance(&mut self, to_s: f64) {
+        self.tally.weight = self.cut(to_s).unwrap_or(1);
         self.station.advance(&mut self.source, &mut self.tally, to_s);
         let at_most = match &self.brain {
             Brain::Policy(brain) => brain.scaler.policy.spec().hpa.max_replicas,
@@ -216,11 +234,39 @@ impl<W: Workload> Run<'_, W> {
         }
     }
 
+    /// Cuts the beginning out of a stretch in equilibrium; how many requests each of the rest then stands for.
+    fn cut(&mut self, to_s: f64) -> Option<u64> {
+        let sample = f64::from(self.setup.sample?.max(1));
+        let steady = self.source.workload.steady()?;
+        if steady.per_s.total_cmp(&self.settled_per_s).is_ne() {
+            (self.settled_s, self.settled_per_s) = (self.now_s, steady.per_s);
+        }
+        let span_s = to_s - self.now_s;
+        let slots = self.station.slots().len() as f64;
+        let offered = steady.per_s * steady.service_s;
+        let utilization = offered / slots.max(1.0);
+        let weight = (span_s * steady.per_s / sample).floor();
+        if !to_s.is_finite() || weight < 2.0 || utilization > 0.95 || !self.station.waiting.is_empty() {
+            return None;
+        }
+        // Relaxation time of M/M/c.
+        let relaxed_s = steady.service_s * (1.0 / (slots * (1.0 - utilization.sqrt()).powi(2))).max(1.0);
+        let cut_s = span_s * (1.0 - 1.0 / weight);
+        let next_s = self.source.peek_s()?;
+        if self.now_s - self.settled_s < 5.0 * relaxed_s || next_s + cut_s >= steady.until_s {
+            return None;
+        }
+        let noise = (2.0 * steady.service_s / (offered * cut_s)).sqrt() * self.random.normal();
+        self.station.shift(self.now_s, cut_s, utilization * (1.0 + noise).max(0.0));
+        self.source.shift(cut_s);
+        Some(weight as u64)
+    }
+
     fn begin_to_measure(&mut self) {
         self.tally = Tally::new(self.setup.limits);
         self.outcome = Events { peak: self.fleet.replicas(), ..Events::default() };
         self.series.clear();
-        self.at_last_point = (self.station.counts.arrivals, 0);
+        self.at_last_point = (self.station.counts.weighted_arrivals, 0);
     }
 
     fn next_planned_s(&mut self) -> f64 {
@@ -306,10 +352,11 @@ impl<W: Workload> Run<'_, W> {
         }
         self.outcome.peak = self.outcome.peak.max(replicas);
         self.fleet.scale_to(replicas, victims, self.now_s, &mut self.station);
+        self.settled_s = self.now_s;
     }
 
     fn point(&mut self) {
-        let (arrivals, over_slo) = (self.station.counts.arrivals, self.tally.over_slo);
+        let (arrivals, over_slo) = (self.station.counts.weighted_arrivals, self.tally.over_slo);
         let ready = self.fleet.ready();
         self.series.push(Point {
             at_s: self.now_s,
@@ -370,6 +417,7 @@ impl Default for Setup {
             until_s: 0.0,
             measure_from_s: 0.0,
             series_step_s: None,
+            sample: None,
         }
     }
 }

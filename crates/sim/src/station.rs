@@ -39,6 +39,8 @@ pub(crate) struct Station {
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Counts {
     pub(crate) arrivals: u64,
+    /// Arrivals with what each stands for.
+    pub(crate) weighted_arrivals: u64,
     pub(crate) dropped: u64,
     pub(crate) started: u64,
     pub(crate) completed: u64,
@@ -66,6 +68,7 @@ impl Station {
     pub(crate) fn advance<W: Workload>(&mut self, source: &mut Source<W>, tally: &mut Tally, until_s: f64) {
         while let Some(request) = source.next_before(until_s) {
             self.counts.arrivals += 1;
+            self.counts.weighted_arrivals += tally.weight;
             self.serve_waiting(tally, request.arrival_s);
             if self.waiting.is_empty()
                 && self.slots.first().is_some_and(|slot| slot.free_s <= request.arrival_s)
@@ -126,6 +129,15 @@ impl Station {
             hole = child;
         }
         slots[hole] = slot;
+    }
+
+    /// Lets time pass in which the line stays as it is and every slot is busy for this share of it.
+    pub(crate) fn shift(&mut self, now_s: f64, by_s: f64, utilization: f64) {
+        for slot in &mut self.slots {
+            // Whoever is in service has as long to go afterwards as before. The order of the heap does not change.
+            slot.free_s = if slot.free_s > now_s { slot.free_s + by_s } else { slot.free_s };
+            self.started_s[slot.place as usize] += utilization * by_s;
+        }
     }
 
     /// An instance becomes ready.
@@ -231,6 +243,14 @@ impl<W: Workload> Source<W> {
         self.last_s = request.arrival_s;
         self.next = self.workload.next_request();
         Some(request)
+    }
+
+    /// The next request, and with it all later ones, comes later.
+    pub(crate) fn shift(&mut self, by_s: f64) {
+        if let Some(next) = &mut self.next {
+            next.arrival_s += by_s;
+        }
+        self.workload.shift(by_s);
     }
 
     /// When the next request arrives.

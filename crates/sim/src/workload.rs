@@ -26,8 +26,8 @@ pub trait Workload {
         None
     }
 
-    /// Moves on in time without handing out what would have arrived.
-    fn skip(&mut self, _to_s: f64) {}
+    /// Moves on in time by so many seconds, inside the steady stretch, without handing out what would have arrived.
+    fn shift(&mut self, _by_s: f64) {}
 }
 
 /// A stretch of constant rate.

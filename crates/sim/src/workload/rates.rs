@@ -128,11 +128,8 @@ impl Workload for Rates {
         Some(Steady { until_s: self.step_until_s, per_s: self.per_s(), service_s: self.service.mean_s() })
     }
 
-    fn skip(&mut self, to_s: f64) {
-        while self.step_until_s <= to_s && self.step_until_s < self.until_s {
-            self.enter(self.step + 1);
-        }
-        self.now_s = self.now_s.max(to_s).min(self.until_s);
+    fn shift(&mut self, by_s: f64) {
+        self.now_s = (self.now_s + by_s).min(self.step_until_s);
     }
 }
 
