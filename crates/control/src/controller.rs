@@ -10,18 +10,18 @@ use std::{
 use plimsoll_fleet::{Fleet, Instance, InstanceId, State};
 use plimsoll_gateway::{Gateway, GatewayStats, Upstream};
 use plimsoll_jobs::Jobs;
-use plimsoll_scale::{self as scale, Time};
+use plimsoll_scale::{Settings, Time};
 use plimsoll_stack::Stack;
-use serde_json::json;
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
 use crate::{
+    deciding::{self, Round},
+    feed::Feed,
     handle::{Command, Handle, Shared},
     incident::Incidents,
     log::DecisionLog,
-    memory, metric_line,
-    observe::{self, Moment},
+    memory,
     plan::{Action, plan},
     publish,
     record::{Draft, Kind},
@@ -29,8 +29,9 @@ use crate::{
     signal::Signals,
 };
 
-/// How often queues and usage are looked at. Instances coming and going are followed by event.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How often queues and usage are looked at, and so the longest time until a change is noticed. Instances coming and going
+/// are followed by event.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Commands that may wait; more than an operator can type.
 const COMMANDS: usize = 64;
 
@@ -54,14 +55,16 @@ pub(crate) struct Controller {
     pub(crate) stack: Stack,
     pub(crate) base: PathBuf,
     pub(crate) state_dir: PathBuf,
-    jobs: Jobs,
+    pub(crate) jobs: Jobs,
     pub(crate) shared: Arc<Shared>,
     pub(crate) services: BTreeMap<String, Managed>,
     /// Services taken out of the stack file whose instances are still leaving.
     pub(crate) removed: BTreeMap<String, Managed>,
-    signals: Signals,
+    pub(crate) signals: Signals,
+    /// What was learnt of queues and of the edge.
+    pub(crate) feed: Feed,
     incidents: Incidents,
-    settings: scale::Settings,
+    pub(crate) settings: Settings,
     pub(crate) next_sync: Instant,
     started: Instant,
     stopping: bool,
@@ -83,10 +86,11 @@ pub fn start(parts: Parts) -> std::io::Result<Handle> {
     });
     let mut remembered = memory::load(&parts.state_dir).unwrap_or_else(|error| {
         tracing::warn!(%error, "the controller's memory cannot be read: every policy starts with an empty history");
-        BTreeMap::new()
+        memory::Content::default()
     });
+    let now = Time(i64::try_from(now_ms()).unwrap_or(i64::MAX));
     let services = parts.stack.services.iter().map(|(name, service)| {
-        (name.clone(), Managed::new(name, service, &parts.base, remembered.remove(name)))
+        (name.clone(), Managed::new(name, service, &parts.base, remembered.services.remove(name), now))
     });
     let services = services.collect();
     let (commands, inbox) = mpsc::channel(COMMANDS);
@@ -99,8 +103,9 @@ pub fn start(parts: Parts) -> std::io::Result<Handle> {
         jobs: parts.jobs,
         shared: Arc::clone(&shared),
         signals: Signals::default(),
+        feed: remembered.feed,
         incidents: Incidents::default(),
-        settings: scale::Settings::default(),
+        settings: deciding::settings(),
         next_sync: Instant::now(),
         started: Instant::now(),
         stopping: false,
@@ -131,63 +136,18 @@ impl Controller {
                 },
                 _ = looks.tick() => {
                     self.look().await;
+                    let mut round = Round::Events;
                     if Instant::now() >= self.next_sync {
                         self.next_sync = Instant::now() + self.stack.control.sync_period;
-                        self.decide();
+                        round = Round::Sync;
                     }
+                    self.decide(round);
                 }
                 _ = fleet_changes.changed() => {}
             }
             self.act();
             self.publish();
         }
-    }
-
-    /// Reads the signals that this process owns.
-    async fn look(&mut self) {
-        let mut signals = Signals {
-            queues: self.jobs.stats(None).await.map_err(|error| error.to_string()),
-            ..Signals::default()
-        };
-        if let Some(stats) = self.gateway_stats() {
-            signals.of_gateway(&stats);
-        }
-        self.signals = signals;
-    }
-
-    /// Asks the policy of every scaled service for a decision.
-    fn decide(&mut self) {
-        let moment =
-            Moment { at: Time(i64::try_from(now_ms()).unwrap_or(i64::MAX)), instant: Instant::now() };
-        let instances = self.shared.fleet.instances();
-        let mut drafts = Vec::new();
-        for (name, managed) in &mut self.services {
-            let Some(spec) = managed.service.scaling.clone() else { continue };
-            let own: Vec<(&Instance, bool)> = instances
-                .iter()
-                .filter(|instance| instance.service == *name && instance.state != State::Stopped)
-                .map(|instance| (instance, managed.leaving.contains(&instance.id)))
-                .collect();
-            let desired = managed.memory.desired;
-            let observed =
-                observe::observe(&spec, desired, &managed.service.resources, &own, &self.signals, moment);
-            let (settings, before) = (&self.settings, managed.memory.policy.clone());
-            let policy = &mut managed.memory.policy;
-            let mut decision = scale::reconcile(&spec, settings, policy, &observed, moment.at);
-            // Asking the fleet for another number cannot fail; whether the instances come up is the fleet's own story.
-            scale::settle(&spec, settings, policy, &mut decision, scale::Written::Succeeded, moment.at);
-            managed.metrics = metric_line::lines(&decision);
-            drafts.extend(managed.take(&decision, || {
-                json!({
-                    "spec": spec, "settings": settings, "state": before,
-                    "observation": observed, "now": moment.at, "decision": decision,
-                })
-            }));
-        }
-        for draft in drafts {
-            self.record(draft);
-        }
-        self.remember();
     }
 
     /// Launches and drains until the fleet is what was decided, and tells the gateway who serves.
@@ -282,13 +242,6 @@ impl Controller {
     pub(crate) fn record(&self, draft: Draft) {
         self.shared.record(draft, now_ms());
     }
-
-    pub(crate) fn remember(&self) {
-        let services = self.services.iter().map(|(name, managed)| (name.clone(), managed.memory.clone()));
-        if let Err(error) = memory::save(&self.state_dir, services.collect()) {
-            tracing::error!(%error, "the controller's memory cannot be written");
-        }
-    }
 }
 
 /// Out of the gateway first, then its requests end, then the process is told to stop.
@@ -301,7 +254,7 @@ pub(crate) async fn retire(shared: Arc<Shared>, id: InstanceId, drain: Duration)
 }
 
 /// Milliseconds since the Unix epoch.
-fn now_ms() -> u64 {
+pub(crate) fn now_ms() -> u64 {
     let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
 }

@@ -9,7 +9,10 @@
 //!
 //! [`start`] takes a running fleet, gateway and queue and returns a [`Handle`].
 
+mod alert;
 mod controller;
+mod deciding;
+mod feed;
 mod handle;
 mod incident;
 pub mod log;
@@ -18,8 +21,10 @@ mod metric_line;
 mod metrics;
 mod observe;
 mod operate;
+mod pace;
 pub mod plan;
 mod publish;
+mod rates;
 pub mod record;
 mod service;
 pub mod signal;

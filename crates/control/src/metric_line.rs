@@ -1,14 +1,64 @@
-//! One line a metric: what was measured against what, for `status` and the page.
+//! One line a metric or policy: what was measured against what, for `status` and the page.
 
 use plimsoll_scale::{
-    Decision, MetricReport,
+    MetricReport,
     calculate::{Current, Proposal},
+    policy::{Policy, PolicyDecision, forecast::Standing},
     spec::Target,
 };
 
-/// Lines in the order of the spec, such as `cpu 12% / 70%` or `queue_age_seconds 4.2 / 5 an instance`.
-pub(crate) fn lines(decision: &Decision) -> Vec<String> {
-    decision.explanation.metrics.iter().map(line).collect()
+/// Lines in the order of the spec, such as `cpu 12% / 70%` or `queue_age_seconds 4.2 / 5 an instance`, then those of the
+/// policies that are on.
+pub(crate) fn lines(policy: &Policy, decided: &PolicyDecision) -> Vec<String> {
+    let metrics = decided.decision.explanation.metrics.iter().map(line);
+    metrics.chain(policies(policy, decided)).collect()
+}
+
+fn policies(policy: &Policy, decided: &PolicyDecision) -> Vec<String> {
+    let (spec, told) = (policy.spec(), &decided.policies);
+    let mut lines = Vec::new();
+    if let (Some(rule), Some(report)) = (&spec.queue_latency, &told.queue_latency) {
+        let queue = rule.queue.as_deref().map_or(String::new(), |queue| format!(" of {queue}"));
+        lines.push(format!(
+            "queueLatency{queue}: {} wait / {} s, asks for {}",
+            report.depth, rule.target_wait_s, report.asks
+        ));
+    }
+    if let (Some(rule), Some(report)) = (&spec.concurrency, &told.concurrency) {
+        let burst = if report.panicking { " in a burst" } else { "" };
+        let seen = report.stable_milli.max(if report.panicking { report.panic_milli } else { 0 });
+        lines.push(format!(
+            "concurrency: {} in flight{burst} / {} an instance, asks for {}",
+            decimal(i64::try_from(seen).unwrap_or(i64::MAX)),
+            decimal(rule.target_milli),
+            report.asks
+        ));
+    }
+    if let (Some(rule), Some(report)) = (&spec.slo, &told.slo) {
+        let expected = match report.predicted_p95_us {
+            Some(us) => format!("p95 {:.3} s expected", us as f64 / 1e6),
+            None => "does not keep up".to_owned(),
+        };
+        let unreachable = if report.unreachable { " (out of reach)" } else { "" };
+        lines.push(format!("slo: {expected} / {} s{unreachable}, asks for {}", rule.p95_s, report.asks));
+    }
+    for report in &told.schedule {
+        let early = if report.early { ", early for the start-up" } else { "" };
+        lines.push(format!("schedule {}: at least {}{early}", report.name, report.asks));
+    }
+    if let Some(report) = &told.forecast {
+        lines.push(match (report.standing, report.asks) {
+            (Standing::On, Some(asks)) => {
+                format!("forecast: at least {asks} in {} s", report.horizon_s)
+            }
+            (Standing::On, None) => "forecast: on, too little history".to_owned(),
+            (Standing::Losing, _) => "forecast: off, it loses to last period's figures".to_owned(),
+            (Standing::Learning, _) => "forecast: off, it is still learning".to_owned(),
+        });
+    }
+    let failed = told.failed.iter().map(|(asking, error)| format!("{asking}: unknown ({error})"));
+    lines.extend(failed);
+    lines
 }
 
 fn line(report: &MetricReport) -> String {

@@ -7,7 +7,7 @@ use plimsoll_scale::{
     Observation, Time,
     calculate::MetricError,
     observe::{self as scale, Reading, Sample},
-    spec::{HpaSpec, MetricSpec},
+    spec::MetricSpec,
 };
 use plimsoll_stack::Resources;
 
@@ -41,7 +41,7 @@ impl Moment {
 
 /// What the policy of one service sees. `leaving` names instances that are being drained.
 pub(crate) fn observe(
-    spec: &HpaSpec,
+    metrics: &[MetricSpec],
     desired: u32,
     resources: &Resources,
     instances: &[(&Instance, bool)],
@@ -49,8 +49,7 @@ pub(crate) fn observe(
     moment: Moment,
 ) -> Observation {
     let staying = instances.iter().filter(|(_, leaving)| !leaving).count();
-    let readings =
-        spec.effective_metrics().iter().map(|metric| read(metric, instances, signals, moment)).collect();
+    let readings = metrics.iter().map(|metric| read(metric, instances, signals, moment)).collect();
     Observation {
         scale: Some(scale::Scale {
             spec_replicas: desired,

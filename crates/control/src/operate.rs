@@ -3,10 +3,11 @@
 use std::{sync::Arc, time::Instant};
 
 use plimsoll_fleet::{InstanceId, State};
+use plimsoll_scale::Time;
 use plimsoll_stack::Stack;
 
 use crate::{
-    controller::{Controller, retire},
+    controller::{Controller, now_ms, retire},
     handle::{Command, Refusal, Reply},
     record::{Draft, Kind},
     service::Managed,
@@ -140,7 +141,8 @@ impl Controller {
             match self.services.get_mut(name) {
                 None => {
                     self.removed.remove(name);
-                    self.services.insert(name.clone(), Managed::new(name, service, &self.base, None));
+                    let now = Time(i64::try_from(now_ms()).unwrap_or(i64::MAX));
+                    self.services.insert(name.clone(), Managed::new(name, service, &self.base, None, now));
                     changes.push(format!("{name}: added"));
                 }
                 Some(managed) if managed.service != *service => {

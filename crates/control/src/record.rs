@@ -14,6 +14,10 @@ pub enum Kind {
     Hold,
     /// An operator asked for something.
     Operator,
+    /// The policy wants something that an operator should look at: a jump, or up and down again and again.
+    Alert,
+    /// The second policy, which acts on nothing, would have decided otherwise.
+    Shadow,
     /// An instance ended without being asked to.
     Crash,
     /// The stack or an instance started or stopped as planned.
@@ -68,6 +72,8 @@ impl Kind {
             Self::Scale => "scale",
             Self::Hold => "hold",
             Self::Operator => "operator",
+            Self::Alert => "alert",
+            Self::Shadow => "shadow",
             Self::Crash => "crash",
             Self::Lifecycle => "lifecycle",
         }

@@ -7,11 +7,14 @@ use std::{
 };
 
 use plimsoll_fleet::{Health, Instance, InstanceId, ServiceSpec, State};
-use plimsoll_scale::Decision;
+use plimsoll_scale::policy::{Policy, PolicyDecision, PolicyState};
+use plimsoll_scale::{State as History, Time};
 use plimsoll_stack::Service;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    alert::Alerts,
+    pace::Pace,
     plan::{Member, Phase},
     record::{Draft, Kind},
 };
@@ -21,9 +24,12 @@ use crate::{
 pub(crate) struct Memory {
     /// Instances asked for.
     pub(crate) desired: u32,
-    /// History of the scaling policy: recommendations and scale events.
+    /// History of the scaling policy: recommendations, scale events, what its parts learnt.
     #[serde(default)]
-    pub(crate) policy: plimsoll_scale::State,
+    pub(crate) policy: PolicyState,
+    /// Measured time from launch to ready, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) startup_ms: Option<u64>,
 }
 
 /// One service and everything the controller knows about it.
@@ -31,36 +37,49 @@ pub(crate) struct Managed {
     pub(crate) service: Service,
     pub(crate) spec: Arc<ServiceSpec>,
     pub(crate) memory: Memory,
+    /// The scaling policy ready to decide with.
+    pub(crate) policy: Option<Arc<Policy>>,
+    /// When it is asked between two syncs.
+    pub(crate) pace: Pace,
+    /// What it has been warned of already.
+    pub(crate) alerts: Alerts,
     /// Instances that are being drained, whatever the fleet calls them yet.
     pub(crate) leaving: BTreeSet<InstanceId>,
     /// Instances that run an earlier specification, or that a restart was asked for.
     pub(crate) outdated: BTreeSet<InstanceId>,
     /// One line a metric, from the latest decision.
     pub(crate) metrics: Vec<String>,
-    /// Why the number was last held, so that only a new reason is recorded.
-    pub(crate) last_hold: Option<String>,
+    /// Why the number was last held, so that only a new reason is recorded, and when that was recorded.
+    last_hold: Option<String>,
+    held_at: Option<Time>,
 }
+
+/// Between two recorded holds of a policy that decides many times a second.
+const HOLDS_APART_S: u32 = 10;
 
 // === impl Managed ===
 
 impl Managed {
     /// Takes a service under control, with what is remembered of it.
     /// `base` is the directory of the stack file.
-    pub(crate) fn new(name: &str, service: &Service, base: &Path, memory: Option<Memory>) -> Self {
-        let mut memory = memory.unwrap_or_default();
+    pub(crate) fn new(name: &str, service: &Service, base: &Path, memory: Option<Memory>, now: Time) -> Self {
         let (min, max) = service.bounds();
-        // The first start asks for `replicas` or the lower bound; a remembered number is kept within today's bounds.
-        let first = if memory.desired == 0 { service.replicas.max(min) } else { memory.desired };
-        memory.desired = first.clamp(min, max);
+        // A remembered number is kept within today's bounds.
+        let mut memory = memory.unwrap_or_else(|| Memory::first(service, now));
+        memory.desired = memory.desired.clamp(min, max);
         let spec = Arc::new(fleet_spec(name, service, base));
         Self {
             service: service.clone(),
             spec,
             memory,
+            policy: compile(name, service),
+            pace: Pace::default(),
+            alerts: Alerts::default(),
             leaving: BTreeSet::new(),
             outdated: BTreeSet::new(),
             metrics: Vec::new(),
             last_hold: None,
+            held_at: None,
         }
     }
 
@@ -97,11 +116,13 @@ impl Managed {
     /// Takes over what the policy decided; a draft when the number changed, or is held for a new reason.
     pub(crate) fn take(
         &mut self,
-        decision: &Decision,
+        decided: &PolicyDecision,
+        now: Time,
         detail: impl FnOnce() -> serde_json::Value,
     ) -> Option<Draft> {
+        let decision = &decided.decision;
         let (from, to) = (decision.current, decision.desired);
-        let draft = |kind| Draft::event(kind, &self.spec.name, decision.summary()).replicas(from, to);
+        let draft = |kind| Draft::event(kind, &self.spec.name, decided.summary()).replicas(from, to);
         if decision.write {
             self.memory.desired = to;
             self.last_hold = None;
@@ -112,11 +133,15 @@ impl Managed {
             self.last_hold = None;
             return None;
         }
-        let reason = hold_reason(decision);
+        let reason = hold_reason(decided);
         if self.last_hold.as_ref() == Some(&reason) {
             return None;
         }
-        self.last_hold = Some(reason);
+        let paced = self.policy.as_ref().is_some_and(|policy| policy.spec().has_asking_policy());
+        if paced && self.held_at.is_some_and(|at| at.plus_s(HOLDS_APART_S) > now) {
+            return None;
+        }
+        (self.last_hold, self.held_at) = (Some(reason), Some(now));
         Some(draft(Kind::Hold).detail(detail()))
     }
 
@@ -136,6 +161,7 @@ impl Managed {
         }
         let (min, max) = service.bounds();
         self.memory.desired = self.memory.desired.clamp(min, max);
+        self.policy = compile(&name, service);
         self.service = service.clone();
         if replaced {
             format!("{name}: changed, its instances are replaced one by one")
@@ -154,12 +180,38 @@ impl Managed {
     }
 }
 
+// === impl Memory ===
+
+impl Memory {
+    /// The first start asks for the lower bound, or for `replicas` without a policy. A policy that goes down to zero
+    /// begins there, as if it had gone there itself: else zero would be a pause by hand, which no load ends.
+    fn first(service: &Service, now: Time) -> Self {
+        let (min, _) = service.bounds();
+        if service.scaling.is_some() && min == 0 {
+            let policy = PolicyState { hpa: History::beginning_at_zero(now), ..PolicyState::default() };
+            return Self { desired: 0, policy, startup_ms: None };
+        }
+        Self { desired: service.replicas.max(min), ..Self::default() }
+    }
+}
+
+/// The policy of a service, ready to decide. Reading the stack file has compiled it once already, so it does not fail.
+fn compile(name: &str, service: &Service) -> Option<Arc<Policy>> {
+    let compiled = Policy::compile(service.scaling.clone()?);
+    if let Err(error) = &compiled {
+        tracing::error!(service = name, %error, "the scaling policy cannot be used, the number stays");
+    }
+    compiled.ok().map(Arc::new)
+}
+
 /// What tells one hold from another: the reasons, not the figures, which differ every time.
-fn hold_reason(decision: &Decision) -> String {
+fn hold_reason(decided: &PolicyDecision) -> String {
+    let decision = &decided.decision;
     let conditions = &decision.conditions;
     let reasons = [conditions.able_to_scale, conditions.scaling_active, conditions.scaling_limited];
-    let reasons: Vec<String> =
+    let mut reasons: Vec<String> =
         reasons.iter().flatten().map(|condition| condition.reason.to_string()).collect();
+    reasons.extend(decided.overrides.iter().map(|one| format!("{:?}", one.by)));
     format!("{:?} {}", decision.explanation.path, reasons.join(" "))
 }
 

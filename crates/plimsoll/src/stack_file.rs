@@ -38,7 +38,7 @@ pub(crate) fn read_bounded(path: &Path) -> Result<Vec<u8>, StackFileError> {
 pub(crate) fn warnings(stack: &Stack) -> Vec<String> {
     let mut warnings = Vec::new();
     for (name, service) in &stack.services {
-        for metric in service.scaling.iter().flat_map(|scaling| &scaling.metrics) {
+        for metric in service.scaling.iter().flat_map(|scaling| &scaling.hpa.metrics) {
             let place = format!("service `{name}`, metric `{}`", metric.name());
             match metric {
                 MetricSpec::External { metric, .. }

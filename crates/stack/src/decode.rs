@@ -259,6 +259,39 @@ impl<'a> Field<'a> {
         Some(milli)
     }
 
+    /// `true` or `false`.
+    pub(crate) fn boolean(&self, sink: &mut Sink) -> Option<bool> {
+        match self.words() {
+            Some((text, Kind::Bool)) => Some(text.eq_ignore_ascii_case("true")),
+            Some((text, _)) => {
+                let meant = match text.to_ascii_lowercase().as_str() {
+                    "yes" | "on" | "y" | "true" | "1" => Some("write `true`"),
+                    "no" | "off" | "n" | "false" | "0" => Some("write `false`"),
+                    _ => None,
+                };
+                self.wrong(sink, "`true` or `false`", meant);
+                None
+            }
+            None => {
+                self.wrong(sink, "`true` or `false`", None);
+                None
+            }
+        }
+    }
+
+    /// A number of seconds above zero, perhaps with a fraction. The unit is in the key, as in Kubernetes.
+    pub(crate) fn seconds(&self, sink: &mut Sink) -> Option<f64> {
+        let words = self.words().filter(|(_, kind)| *kind == Kind::Number);
+        let value = words.and_then(|(text, _)| text.parse::<f64>().ok());
+        let seconds = value.filter(|seconds| seconds.is_finite() && *seconds > 0.0);
+        if seconds.is_none() {
+            let duration = self.words().and_then(|(text, _)| parse_duration(text).ok());
+            let hint = duration.map(|duration| format!("write `{}`", duration.as_secs_f64()));
+            self.wrong(sink, "a number of seconds above zero", hint.as_deref());
+        }
+        seconds
+    }
+
     /// One of a few words.
     pub(crate) fn choice<T: Copy>(&self, choices: &[(&str, T)], sink: &mut Sink) -> Option<T> {
         let names = || choices.iter().map(|(name, _)| *name);

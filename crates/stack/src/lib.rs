@@ -31,6 +31,6 @@ pub use diagnostic::{Diagnostic, Diagnostics, MAX_DIAGNOSTICS, Mark};
 pub use import::{Imported, Note, import};
 pub use load::{MAX_DEPTH, MAX_FILE_BYTES, MAX_NODES, MAX_TEXT_BYTES, too_large};
 pub use network::IpNetwork;
-pub use scaling::parse_hpa;
+pub use scaling::{parse_hpa, parse_scaling};
 pub use stack::parse;
 pub use types::{Admin, Control, Gateway, Health, Resources, Route, Service, Stack, Timeouts, defaults};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use plimsoll_balance::Policy;
+use plimsoll_scale::vpa::Mode;
 
 use crate::decode::{Field, Fields};
 use crate::diagnostic::{Sink, quote};
@@ -10,7 +11,7 @@ use crate::names::{ANY_TIME, SOME_TIME, file_path, is_env_name, is_reserved_env,
 use crate::scaling;
 use crate::types::{Health, Resources, Service, defaults};
 
-const KNOWN: [&str; 10] = [
+const KNOWN: [&str; 12] = [
     "command",
     "directory",
     "env",
@@ -21,6 +22,8 @@ const KNOWN: [&str; 10] = [
     "resources",
     "replicas",
     "scaling",
+    "shadow",
+    "vertical_scaling",
 ];
 /// More instances than this on one machine are a slip of the pen.
 const MAX_REPLICAS: u32 = 10_000;
@@ -38,6 +41,15 @@ pub(crate) fn service(field: &Field<'_>, sink: &mut Sink) -> Option<Service> {
     if let Some(scaling) = &scaling {
         scaling.check_requests(fields.optional("resources").map(|field| field.node), sink);
     }
+    let shadow = fields.optional("shadow").and_then(|field| scaling::scaling(&field, sink));
+    if let Some(shadow) = &shadow {
+        shadow.check_requests(fields.optional("resources").map(|field| field.node), sink);
+        if fields.optional("scaling").is_none() {
+            let hint = "a shadow is compared with the policy under `scaling`; call it that to let it act";
+            sink.hint(fields.key_at("shadow"), "`shadow` without `scaling`", hint);
+        }
+    }
+    let vertical = fields.optional("vertical_scaling").and_then(|field| vertical(&field, sink));
     let replicas = fields.optional("replicas").and_then(|field| field.integer(0..=MAX_REPLICAS, sink));
     if fields.optional("replicas").is_some() && fields.optional("scaling").is_some() {
         let hint = "remove `replicas`; `minReplicas` is the lower bound";
@@ -56,8 +68,25 @@ pub(crate) fn service(field: &Field<'_>, sink: &mut Sink) -> Option<Service> {
         resources: resources.unwrap_or_default(),
         replicas: replicas.unwrap_or(defaults::REPLICAS),
         scaling: scaling.and_then(scaling::ScalingDraft::finish),
+        shadow: shadow.and_then(scaling::ScalingDraft::finish),
+        vertical,
     };
     Some(Service { command: command?, ..service })
+}
+
+/// `{ mode: Off }`: advice on the size of the instances. The modes of the Kubernetes Vertical Pod Autoscaler that apply
+/// it are known and refused, so that nobody believes in a change that never comes.
+fn vertical(field: &Field<'_>, sink: &mut Sink) -> Option<Mode> {
+    let fields = Fields::open(field, &["mode"], sink)?;
+    let field = fields.required("mode", "`mode: Off` shows advice and changes nothing", sink)?;
+    let modes = [("Off", Mode::Off), ("Initial", Mode::Initial), ("Recreate", Mode::Recreate)];
+    let mode = field.choice(&modes, sink)?;
+    if mode != Mode::Off {
+        let what = format!("this version does not apply sizes, so `mode` cannot be `{mode:?}`");
+        sink.hint(field.at(), what, "`mode: Off` shows the advice; write it into `resources` by hand");
+        return None;
+    }
+    Some(mode)
 }
 
 fn command(field: &Field<'_>, sink: &mut Sink) -> Option<Vec<String>> {

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use plimsoll_balance::Policy;
-use plimsoll_scale::spec::HpaSpec;
+use plimsoll_scale::spec::policy::ScalingPolicy;
+use plimsoll_scale::vpa;
 
 use crate::IpNetwork;
 
@@ -124,8 +125,12 @@ pub struct Service {
     pub resources: Resources,
     /// Number of instances when there is no `scaling`; the first number of instances when there is.
     pub replicas: u32,
-    /// The scaling policy, an `autoscaling/v2` spec.
-    pub scaling: Option<HpaSpec>,
+    /// The scaling policy: an `autoscaling/v2` spec and, beside it, policies that are off until named.
+    pub scaling: Option<ScalingPolicy>,
+    /// A second policy that decides beside `scaling` and acts on nothing, for comparison. Only together with `scaling`.
+    pub shadow: Option<ScalingPolicy>,
+    /// Whether the size of the instances is advised on; absent means no.
+    pub vertical: Option<vpa::Mode>,
 }
 
 /// Paths that answer 2xx while an instance is well.
@@ -189,7 +194,7 @@ impl Service {
     /// The fewest and the most instances the service may have; the same number when it is not scaled.
     pub fn bounds(&self) -> (u32, u32) {
         match &self.scaling {
-            Some(scaling) => (scaling.min(), scaling.max_replicas),
+            Some(scaling) => (scaling.hpa.min(), scaling.hpa.max_replicas),
             None => (self.replicas, self.replicas),
         }
     }

@@ -29,7 +29,7 @@ fn shipped_cv_evaluator_stack_is_right() {
     let worker = service(&stack, "worker");
     assert_eq!(worker.drain, Duration::from_secs(30));
     let scaling = worker.scaling.as_ref().unwrap_or_else(|| panic!("worker is not scaled"));
-    assert_eq!(scaling.metrics.first().and_then(MetricSpec::target), Some(Target::AverageValue(5000)));
+    assert_eq!(scaling.hpa.metrics.first().and_then(MetricSpec::target), Some(Target::AverageValue(5000)));
 }
 
 #[test]
@@ -135,7 +135,7 @@ services:
 "#,
     );
     let scaling = service(&stack, "a").scaling.as_ref().unwrap_or_else(|| panic!("not scaled"));
-    let targets: Vec<_> = scaling.metrics.iter().filter_map(MetricSpec::target).collect();
+    let targets: Vec<_> = scaling.hpa.metrics.iter().filter_map(MetricSpec::target).collect();
     assert_eq!(
         targets,
         [
@@ -146,7 +146,7 @@ services:
             Target::AverageValue(500),
         ]
     );
-    let up = scaling.behavior.as_ref().and_then(|behavior| behavior.scale_up.as_ref());
+    let up = scaling.hpa.behavior.as_ref().and_then(|behavior| behavior.scale_up.as_ref());
     assert_eq!(up.and_then(|rules| rules.tolerance), Some(0.05));
     assert!(scaling.problems().is_empty());
 }

@@ -82,6 +82,11 @@ pub fn evaluate(
 // === impl Memory ===
 
 impl Memory {
+    /// Seconds that are remembered.
+    pub(super) fn len(&self) -> usize {
+        self.seconds.len()
+    }
+
     /// At most one entry per second of the window.
     fn take_in(&mut self, sample: &Gauge, window_s: u32, now: Time) {
         let second = now.0.div_euclid(1000);

@@ -5,6 +5,28 @@ use serde::{Deserialize, Serialize};
 
 use super::{HpaSpec, Problem, quantity};
 
+/// Values that are used where a policy is silent.
+pub mod defaults {
+    /// `slots` of a policy.
+    pub const SLOTS: u32 = 1;
+    /// Knative's `stable-window`, in seconds.
+    pub const STABLE_WINDOW_S: u32 = 60;
+    /// Knative's `panic-window-percentage` of 10 % of the stable window, in seconds.
+    pub const PANIC_WINDOW_S: u32 = 6;
+    /// Knative's `panic-threshold-percentage`.
+    pub const PANIC_THRESHOLD_PCT: u32 = 200;
+    /// Time zone of a schedule.
+    pub const TIMEZONE: &str = "UTC";
+    /// Season of a forecast, in seconds.
+    pub const PERIOD_S: u32 = 86_400;
+    /// Resolution of a forecast, in seconds.
+    pub const BUCKET_S: u32 = 300;
+    /// How long the last answer of a lost metric is held, in seconds.
+    pub const HOLD_S: u32 = 60;
+    /// KEDA's `failureThreshold` in its documentation's examples.
+    pub const FAILURE_THRESHOLD: u32 = 3;
+}
+
 /// A HorizontalPodAutoscaler spec and the policies beside it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -21,9 +43,6 @@ pub struct ScalingPolicy {
     /// Keep the 95th percentile of the response time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slo: Option<Slo>,
-    /// Keep enough for all but the worst moments of the recent past.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub demand_quantile: Option<DemandQuantile>,
     /// Floors at known times.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub schedule: Vec<ScheduleFloor>,
@@ -52,9 +71,12 @@ pub struct ScalingPolicy {
 }
 
 /// Scale a worker pool so that nobody waits longer than this.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct QueueLatency {
+    /// The queue by name; all queues together when absent. The caller measures it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<String>,
     /// Wanted wait, in seconds.
     #[serde(rename = "targetWaitSeconds")]
     pub target_wait_s: f64,
@@ -94,20 +116,6 @@ pub struct Slo {
     /// Requests one instance works on at once.
     #[serde(default = "one")]
     pub slots: u32,
-}
-
-/// Keep enough for this share of the requests of the recent past, because bursts come back.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct DemandQuantile {
-    /// Share of requests that shall not meet more demand than there are instances for, above 0 and at most 1.
-    pub quantile: f64,
-    /// How long a burst is remembered, in seconds.
-    #[serde(default = "burst_window_s", rename = "windowSeconds")]
-    pub window_s: u32,
-    /// Demand one instance carries, in thousandths of the unit of the demand signal; its slots, as a rule.
-    #[serde(rename = "perInstance", with = "quantity::milli_required")]
-    pub per_instance_milli: i64,
 }
 
 /// At least this many replicas from one cron time to the next.
@@ -226,7 +234,6 @@ impl From<HpaSpec> for ScalingPolicy {
             queue_latency: None,
             concurrency: None,
             slo: None,
-            demand_quantile: None,
             schedule: Vec::new(),
             forecast: None,
             signal_loss: None,
@@ -242,10 +249,7 @@ impl From<HpaSpec> for ScalingPolicy {
 impl ScalingPolicy {
     /// True when something beside `metrics` asks for a count.
     pub fn has_asking_policy(&self) -> bool {
-        self.queue_latency.is_some()
-            || self.concurrency.is_some()
-            || self.slo.is_some()
-            || self.demand_quantile.is_some()
+        self.queue_latency.is_some() || self.concurrency.is_some() || self.slo.is_some()
     }
 
     /// Every rule the spec breaks: those of Kubernetes and those of the policies. Schedules are checked when the spec is
@@ -288,13 +292,6 @@ impl ScalingPolicy {
             unless(positive(slo.p95_s), "slo.p95Seconds", "must be above zero");
             unless(slo.slots > 0, "slo.slots", "must be above zero");
         }
-        if let Some(demand) = &self.demand_quantile {
-            let share = demand.quantile > 0.0 && demand.quantile <= 1.0;
-            unless(share, "demandQuantile.quantile", "must be above 0 and at most 1");
-            let window = (1..=7200).contains(&demand.window_s);
-            unless(window, "demandQuantile.windowSeconds", "must be between 1 and 7200");
-            unless(demand.per_instance_milli > 0, "demandQuantile.perInstance", "must be above zero");
-        }
         if let Some(forecast) = &self.forecast {
             unless(forecast.per_instance_milli > 0, "forecast.perInstance", "must be above zero");
             let buckets = forecast.period_s.checked_div(forecast.bucket_s).unwrap_or(0);
@@ -335,46 +332,37 @@ fn is_false(value: &bool) -> bool {
 }
 
 fn one() -> u32 {
-    1
+    defaults::SLOTS
 }
 
-/// Knative's `stable-window`.
 fn stable_window_s() -> u32 {
-    60
+    defaults::STABLE_WINDOW_S
 }
 
-/// Knative's `panic-window-percentage` of 10 % of the stable window.
 fn panic_window_s() -> u32 {
-    6
+    defaults::PANIC_WINDOW_S
 }
 
-/// Knative's `panic-threshold-percentage`.
 fn panic_threshold_pct() -> u32 {
-    200
+    defaults::PANIC_THRESHOLD_PCT
 }
 
 fn utc() -> String {
-    "UTC".into()
-}
-
-/// Bursts of the traces in `docs/scaling.md` come back within this time.
-fn burst_window_s() -> u32 {
-    1200
+    defaults::TIMEZONE.into()
 }
 
 fn day_s() -> u32 {
-    86_400
+    defaults::PERIOD_S
 }
 
 fn bucket_s() -> u32 {
-    300
+    defaults::BUCKET_S
 }
 
 fn hold_s() -> u32 {
-    60
+    defaults::HOLD_S
 }
 
-/// KEDA's default.
 fn failure_threshold() -> u32 {
-    3
+    defaults::FAILURE_THRESHOLD
 }

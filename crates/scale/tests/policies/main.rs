@@ -1,6 +1,5 @@
 //! Policies beside `metrics`: the wanted properties that stand at the top of each policy's file.
 
-mod demand;
 mod floors;
 mod guards;
 mod loss;

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{NOW, policy, ready, round};
 
-const RULE: QueueLatency = QueueLatency { target_wait_s: 5.0, slots: 2, service_s: None };
+const RULE: QueueLatency = QueueLatency { queue: None, target_wait_s: 5.0, slots: 2, service_s: None };
 
 fn queue(depth: u64, arrivals_milli_per_s: u64, service_ms: u64) -> QueueSignal {
     QueueSignal { depth, in_service: 0, arrivals_milli_per_s, service_us: Some(service_ms * 1000), at: NOW }

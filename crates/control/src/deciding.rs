@@ -1,0 +1,168 @@
+//! From signals to decisions: the half of the loop that asks the policies.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use plimsoll_fleet::{Instance, State};
+use plimsoll_scale::policy::{self, Policy, PolicyDecision};
+use plimsoll_scale::spec::policy::ScalingPolicy;
+use plimsoll_scale::{Observation, Settings, Time, Written};
+use serde_json::{Value, json};
+
+use crate::{
+    controller::{Controller, now_ms},
+    feed::{Digest, Serving},
+    memory, metric_line,
+    observe::{self, Moment},
+    service::Managed,
+    signal::Signals,
+};
+
+/// A signal older than this says nothing. Looks are a quarter of a second apart, so it only passes when they fail.
+const STALE_AFTER_S: u32 = 60;
+
+/// Which services are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Round {
+    /// All: it is time for a sync.
+    Sync,
+    /// Those whose policies follow signals by event, when it is time for them.
+    Events,
+}
+
+/// What the policies of every service run with.
+pub(crate) fn settings() -> Settings {
+    Settings { stale_after_s: Some(STALE_AFTER_S), ..Settings::default() }
+}
+
+// === impl Controller ===
+
+impl Controller {
+    /// Reads the signals that this process owns.
+    pub(crate) async fn look(&mut self) {
+        let queues = self.jobs.stats(None).await.map_err(|error| error.to_string());
+        let at_ms = now_ms();
+        self.feed.queues(queues.as_deref().ok(), at_ms);
+        let mut signals = Signals { queues, ..Signals::default() };
+        if let Some(stats) = self.gateway_stats() {
+            signals.of_gateway(&stats);
+            self.feed.edge(&stats, &self.serving(), at_ms);
+        }
+        self.signals = signals;
+    }
+
+    /// Services with a route and how they can serve now.
+    fn serving(&self) -> BTreeMap<String, Serving> {
+        let routes = self.stack.gateway.iter().flat_map(|gateway| &gateway.routes);
+        let mut serving: BTreeMap<String, Serving> = routes
+            .filter_map(|route| {
+                let scaling = self.services.get(&route.service)?.service.scaling.as_ref();
+                let slots = scaling.and_then(|scaling| scaling.slo).map(|slo| u64::from(slo.slots));
+                Some((route.service.clone(), Serving { ready: 0, slots }))
+            })
+            .collect();
+        for instance in self.shared.fleet.instances() {
+            if let Some(state) = serving.get_mut(&instance.service) {
+                state.ready += u64::from(instance.state == State::Ready);
+            }
+        }
+        serving
+    }
+
+    /// Asks the policies of the scaled services for a decision.
+    pub(crate) fn decide(&mut self, round: Round) {
+        let moment =
+            Moment { at: Time(i64::try_from(now_ms()).unwrap_or(i64::MAX)), instant: Instant::now() };
+        let instances = self.shared.fleet.instances();
+        let mut drafts = Vec::new();
+        let mut decided_any = false;
+        for (name, managed) in &mut self.services {
+            let Some(policy) = managed.policy.clone() else { continue };
+            let spec = policy.spec();
+            let digest = self.feed.digest(spec, name);
+            if round == Round::Events && !follows_events(managed, spec, &digest, moment.instant) {
+                continue;
+            }
+            managed.pace.decided(digest, moment.instant);
+            decided_any = true;
+            let measured = self.shared.fleet.startup(name).map(|took| took.as_millis());
+            if let Some(ms) = measured.and_then(|ms| u64::try_from(ms).ok()) {
+                managed.memory.startup_ms = Some(ms);
+            }
+            let own: Vec<(&Instance, bool)> = instances
+                .iter()
+                .filter(|instance| instance.service == *name && instance.state != State::Stopped)
+                .map(|instance| (instance, managed.leaving.contains(&instance.id)))
+                .collect();
+            let observed = observe::observe(
+                &metrics_of(spec),
+                managed.memory.desired,
+                &managed.service.resources,
+                &own,
+                &self.signals,
+                moment,
+            );
+            let seen = self.feed.signals(spec, name, managed.memory.startup_ms);
+            let settings = &self.settings;
+            let before = managed.memory.policy.for_log();
+            let state = &mut managed.memory.policy;
+            let mut decided = policy::decide(&policy, settings, state, &observed, &seen, moment.at);
+            // Asking the fleet for another number cannot fail; whether the instances come up is the fleet's own story.
+            let written = Written::Succeeded;
+            policy::settle_policy(&policy, settings, state, &mut decided, written, moment.at);
+            managed.metrics = metric_line::lines(&policy, &decided);
+            drafts.extend(managed.alerts.compare(name, &decided, spec.step.alert_above));
+            drafts.extend(managed.take(&decided, moment.at, || {
+                let mut told = detail(&policy, settings, &observed, &decided, moment.at);
+                told["state"] = json!(before);
+                if is_more_than_hpa(spec) {
+                    told["signals"] = json!(seen);
+                }
+                told
+            }));
+        }
+        for draft in drafts {
+            self.record(draft);
+        }
+        if decided_any {
+            self.remember();
+        }
+    }
+
+    /// Writes down what a restart needs to decide the same.
+    pub(crate) fn remember(&self) {
+        let services = self.services.iter().map(|(name, managed)| (name.clone(), managed.memory.clone()));
+        let content = memory::Content { services: services.collect(), feed: self.feed.clone() };
+        if let Err(error) = memory::save(&self.state_dir, &content) {
+            tracing::error!(%error, "the controller's memory cannot be written");
+        }
+    }
+}
+
+/// Only policies that look at what this process owns; a pasted HPA waits for the sync.
+fn follows_events(managed: &Managed, spec: &ScalingPolicy, digest: &Digest, now: Instant) -> bool {
+    spec.has_asking_policy() && managed.pace.is_due(digest, now)
+}
+
+/// The metrics to read: none beside a policy that asks, unless they are written.
+fn metrics_of(spec: &ScalingPolicy) -> std::borrow::Cow<'_, [plimsoll_scale::spec::MetricSpec]> {
+    if spec.has_asking_policy() { spec.hpa.metrics.as_slice().into() } else { spec.hpa.effective_metrics() }
+}
+
+fn is_more_than_hpa(spec: &ScalingPolicy) -> bool {
+    *spec != ScalingPolicy::from(spec.hpa.clone())
+}
+
+/// What `plimsoll why` needs: with the state and the signals it is everything the decision depended on, but for the
+/// forecast's history, of which the report stays.
+fn detail(
+    policy: &Policy,
+    settings: &Settings,
+    observed: &Observation,
+    decided: &PolicyDecision,
+    now: Time,
+) -> Value {
+    json!({
+        "spec": policy.spec(), "settings": settings, "observation": observed, "now": now, "decision": decided,
+    })
+}
