@@ -22,6 +22,7 @@ async fn the_page_shows_what_the_api_says_and_follows_a_change() {
         .args(["--scale", "worker=2"])
         .output()
         .expect("node runs");
-    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let said =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
 }
