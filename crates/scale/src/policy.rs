@@ -1,11 +1,12 @@
 //! Policies beside `metrics`, and guards around the decision. Each is off until it is named; with none named, [`decide`]
 //! is [`reconcile`](crate::reconcile) and its result reads the same byte for byte.
 //!
-//! * What **asks** for a count (`queueLatency`, `concurrency`, `slo`) competes with the metrics: the highest wins.
+//! * What **asks** for a count (`queueLatency`, `concurrency`, `slo`, `demandQuantile`) competes with the metrics: the highest wins.
 //! * What gives a **floor** (`schedule`, `forecast`) raises the answer inside `maxReplicas` and never lowers it.
 //! * **Guards** (`freeze`, `pause`, `step`) have the last word.
 
 pub mod concurrency;
+pub mod demand_quantile;
 mod flaps;
 pub mod forecast;
 mod health;
@@ -45,6 +46,9 @@ pub struct PolicyState {
     /// Of `concurrency`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub concurrency: concurrency::Memory,
+    /// Of `demandQuantile`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub demand_quantile: demand_quantile::Memory,
     /// Of `forecast`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub forecast: forecast::Memory,
@@ -66,6 +70,8 @@ pub enum Asking {
     Concurrency,
     /// [`slo`].
     Slo,
+    /// [`demand_quantile`].
+    DemandQuantile,
 }
 
 /// A decision and what the policies had to do with it.
@@ -101,6 +107,9 @@ pub struct Reports {
     /// `slo`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slo: Option<slo::Report>,
+    /// `demandQuantile`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub demand_quantile: Option<demand_quantile::Report>,
     /// Schedules in force.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub schedule: Vec<schedule::Report>,
@@ -253,6 +262,13 @@ fn ask(
         asks.push((Asking::Slo, report.as_ref().map(|report| report.asks).map_err(Clone::clone)));
         policies.slo = report.ok();
     }
+    if let Some(rule) = &spec.demand_quantile {
+        let report = Signals::fresh(signals.demand, |gauge| gauge.at, settings, now)
+            .map(|gauge| demand_quantile::evaluate(rule, &mut state.demand_quantile, &gauge, now));
+        let asked = report.as_ref().map(|report| report.asks).map_err(Clone::clone);
+        asks.push((Asking::DemandQuantile, asked));
+        policies.demand_quantile = report.ok();
+    }
     let failed = asks.iter().filter_map(|(asking, asked)| Some((*asking, asked.as_ref().err()?.clone())));
     policies.failed = failed.collect();
     asks
@@ -290,8 +306,8 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 // === impl PolicyState ===
 
 impl PolicyState {
-    /// The state as a log of decisions should hold it: without the history of the forecast (thousands of numbers, of
-    /// which the decision carries the report) and without a window of `concurrency` longer than two minutes.
+    /// The state as a log of decisions should hold it: without the histories of `forecast` and `demandQuantile`
+    /// (thousands of numbers, of which the decision carries the reports) and without a window of `concurrency` longer than two minutes.
     #[must_use]
     pub fn for_log(&self) -> Self {
         let concurrency = if self.concurrency.len() <= 120 {
@@ -302,6 +318,7 @@ impl PolicyState {
         Self {
             hpa: self.hpa.clone(),
             concurrency,
+            demand_quantile: demand_quantile::Memory::default(),
             forecast: forecast::Memory::default(),
             health: self.health.clone(),
             flaps: self.flaps.clone(),
@@ -360,6 +377,7 @@ impl std::fmt::Display for Asking {
             Self::QueueLatency => "queueLatency",
             Self::Concurrency => "concurrency",
             Self::Slo => "slo",
+            Self::DemandQuantile => "demandQuantile",
         })
     }
 }

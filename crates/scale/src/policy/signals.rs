@@ -15,7 +15,8 @@ pub struct Signals {
     pub in_flight: Option<Gauge>,
     /// Arrivals and service times at the gateway.
     pub traffic: Option<Traffic>,
-    /// What the forecast is about, in the unit of its `perInstance`.
+    /// What `forecast` and `demandQuantile` are about, in the unit of their `perInstance`: requests that would be in
+    /// service if nobody waited, that is, arrivals of the last moments times service time.
     pub demand: Option<Gauge>,
     /// Measured time from the decision to a ready instance.
     pub startup_ms: Option<u64>,

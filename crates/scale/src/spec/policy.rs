@@ -43,6 +43,9 @@ pub struct ScalingPolicy {
     /// Keep the 95th percentile of the response time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slo: Option<Slo>,
+    /// Keep enough for all but the worst moments of the recent past.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub demand_quantile: Option<DemandQuantile>,
     /// Floors at known times.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub schedule: Vec<ScheduleFloor>,
@@ -116,6 +119,20 @@ pub struct Slo {
     /// Requests one instance works on at once.
     #[serde(default = "one")]
     pub slots: u32,
+}
+
+/// Keep enough for this share of the requests of the recent past, because bursts come back.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DemandQuantile {
+    /// Share of requests that shall not meet more demand than there are instances for, above 0 and at most 1.
+    pub quantile: f64,
+    /// How long a burst is remembered, in seconds.
+    #[serde(default = "burst_window_s", rename = "windowSeconds")]
+    pub window_s: u32,
+    /// Demand one instance carries, in thousandths of the unit of the demand signal; its slots, as a rule.
+    #[serde(rename = "perInstance", with = "quantity::milli_required")]
+    pub per_instance_milli: i64,
 }
 
 /// At least this many replicas from one cron time to the next.
@@ -234,6 +251,7 @@ impl From<HpaSpec> for ScalingPolicy {
             queue_latency: None,
             concurrency: None,
             slo: None,
+            demand_quantile: None,
             schedule: Vec::new(),
             forecast: None,
             signal_loss: None,
@@ -249,7 +267,10 @@ impl From<HpaSpec> for ScalingPolicy {
 impl ScalingPolicy {
     /// True when something beside `metrics` asks for a count.
     pub fn has_asking_policy(&self) -> bool {
-        self.queue_latency.is_some() || self.concurrency.is_some() || self.slo.is_some()
+        self.queue_latency.is_some()
+            || self.concurrency.is_some()
+            || self.slo.is_some()
+            || self.demand_quantile.is_some()
     }
 
     /// Every rule the spec breaks: those of Kubernetes and those of the policies. Schedules are checked when the spec is
@@ -291,6 +312,13 @@ impl ScalingPolicy {
         if let Some(slo) = &self.slo {
             unless(positive(slo.p95_s), "slo.p95Seconds", "must be above zero");
             unless(slo.slots > 0, "slo.slots", "must be above zero");
+        }
+        if let Some(demand) = &self.demand_quantile {
+            let share = demand.quantile > 0.0 && demand.quantile <= 1.0;
+            unless(share, "demandQuantile.quantile", "must be above 0 and at most 1");
+            let window = (1..=7200).contains(&demand.window_s);
+            unless(window, "demandQuantile.windowSeconds", "must be between 1 and 7200");
+            unless(demand.per_instance_milli > 0, "demandQuantile.perInstance", "must be above zero");
         }
         if let Some(forecast) = &self.forecast {
             unless(forecast.per_instance_milli > 0, "forecast.perInstance", "must be above zero");
@@ -349,6 +377,11 @@ fn panic_threshold_pct() -> u32 {
 
 fn utc() -> String {
     defaults::TIMEZONE.into()
+}
+
+/// Bursts of the traces in `docs/scaling.md` come back within this time.
+fn burst_window_s() -> u32 {
+    1200
 }
 
 fn day_s() -> u32 {

@@ -1,5 +1,6 @@
 //! Policies beside `metrics`: the wanted properties that stand at the top of each policy's file.
 
+mod demand;
 mod floors;
 mod guards;
 mod loss;
