@@ -56,6 +56,7 @@ page-test: console ## the page's unit tests, and the page in headless Chromium a
 	cargo test --locked -p plimsoll --test e2e -- --ignored page
 
 audit: ## licences, bans and sources of all dependencies; advisories when their database is at hand
+	cargo fetch --locked --quiet
 	cargo deny --offline --all-features check bans licenses sources
 	@if [ -d "$${CARGO_HOME:-$$HOME/.cargo}/advisory-dbs" ]; then cargo deny --offline --all-features check advisories; \
 	else echo "audit: no advisory database on this machine, advisories not checked. hint: cargo deny fetch"; fi
