@@ -15,6 +15,7 @@ use crate::{
     memory, metric_line,
     observe::{self, Moment},
     service::Managed,
+    shadow::Beside,
     signal::Signals,
 };
 
@@ -111,6 +112,23 @@ impl Controller {
             let written = Written::Succeeded;
             policy::settle_policy(&policy, settings, state, &mut decided, written, moment.at);
             managed.metrics = metric_line::lines(&policy, &decided);
+            if let Some(shadow) = &mut managed.shadow {
+                let spec = shadow.policy().spec();
+                let readings = observe::readings(&metrics_of(spec), &own, &self.signals, moment);
+                let observed = Observation { readings, ..observed.clone() };
+                let seen = self.feed.signals(spec, name, managed.memory.startup_ms);
+                let beside = Beside {
+                    service: name,
+                    settings,
+                    observed: &observed,
+                    seen: &seen,
+                    live: &decided,
+                    now: moment.at,
+                };
+                let compared = shadow.decide(&mut managed.memory.shadow, &beside);
+                managed.metrics.push(compared.line);
+                drafts.extend(compared.draft);
+            }
             drafts.extend(managed.alerts.compare(name, &decided, spec.step.alert_above));
             drafts.extend(managed.take(&decided, moment.at, || {
                 let mut told = detail(&policy, settings, &observed, &decided, moment.at);

@@ -118,12 +118,11 @@ impl Feed {
         let edge = self.services.get(service);
         let milli = |count: u64| count.saturating_mul(1000);
         let in_flight = edge.map(|edge| Gauge { milli: milli(edge.in_flight + edge.waiting), at });
-        let open = queue.map(|queue| Gauge { milli: milli(queue.depth + queue.in_service), at });
         Signals {
             queue,
             in_flight,
             traffic: edge.and_then(|edge| edge.traffic(at)),
-            demand: open.or(in_flight),
+            demand: self.demand(policy, service, at),
             startup_ms,
         }
     }
@@ -141,6 +140,35 @@ impl Feed {
         Digest(queues, edge.map(|edge| [edge.in_flight, edge.waiting, edge.total]).unwrap_or_default())
     }
 
+    /// Work that would be in service if nothing waited: of the queue that `queueLatency` names, else of the edge, else of
+    /// all queues. While the time of one piece is not known: what is open.
+    fn demand(&self, policy: &ScalingPolicy, service: &str, at: Time) -> Option<Gauge> {
+        let rule = policy.queue_latency.as_ref();
+        let (arrivals, service_us, open) = match self.services.get(service).filter(|_| rule.is_none()) {
+            Some(edge) => {
+                let rates = &edge.rates;
+                let open = edge.in_flight + edge.waiting;
+                (rates.latest_arrivals_milli_per_s(), rates.service_us(), open)
+            }
+            None => {
+                let name = rule.and_then(|rule| rule.queue.as_deref());
+                let queue = self.queue(name, at)?;
+                let declared = rule.and_then(|rule| rule.service_s).map(|s| (s * 1e6) as u64);
+                let rates = self.rates_of(name);
+                let arrivals = rates.iter().map(|rates| rates.latest_arrivals_milli_per_s());
+                (arrivals.sum(), queue.service_us.or(declared), queue.depth + queue.in_service)
+            }
+        };
+        let milli = service_us.map(|us| u128::from(arrivals) * u128::from(us) / 1_000_000);
+        let milli = milli.and_then(|milli| u64::try_from(milli).ok());
+        Some(Gauge { milli: milli.unwrap_or(open.saturating_mul(1000)), at })
+    }
+
+    fn rates_of(&self, name: Option<&str>) -> Vec<&Rates> {
+        let chosen = |queue: &str| name.is_none_or(|name| name == queue);
+        self.queues.iter().filter(|(queue, _)| chosen(queue)).map(|(_, rates)| rates).collect()
+    }
+
     /// One queue, or all together. A queue that never held a job is empty.
     fn queue(&self, name: Option<&str>, at: Time) -> Option<QueueSignal> {
         let counts = self.counts.as_ref()?;
@@ -151,8 +179,7 @@ impl Feed {
             signal.depth += count.depth;
             signal.in_service += count.in_service;
         }
-        let rates: Vec<&Rates> =
-            self.queues.iter().filter(|(queue, _)| chosen(queue)).map(|(_, rates)| rates).collect();
+        let rates = self.rates_of(name);
         signal.arrivals_milli_per_s = rates.iter().map(|rates| rates.arrivals_milli_per_s()).sum();
         signal.service_us = mean_us(rates);
         Some(signal)

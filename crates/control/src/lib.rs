@@ -27,6 +27,7 @@ mod publish;
 mod rates;
 pub mod record;
 mod service;
+mod shadow;
 pub mod signal;
 pub mod view;
 

@@ -42,6 +42,16 @@ fn policies(policy: &Policy, decided: &PolicyDecision) -> Vec<String> {
         let unreachable = if report.unreachable { " (out of reach)" } else { "" };
         lines.push(format!("slo: {expected} / {} s{unreachable}, asks for {}", rule.p95_s, report.asks));
     }
+    if let (Some(rule), Some(report)) = (&spec.demand_quantile, &told.demand_quantile) {
+        let now = decimal(i64::try_from(report.now_milli).unwrap_or(i64::MAX));
+        let kept = decimal(i64::try_from(report.quantile_milli).unwrap_or(i64::MAX));
+        lines.push(format!(
+            "demandQuantile {}: {now} now, {kept} kept / {} an instance, asks for {}",
+            rule.quantile,
+            decimal(rule.per_instance_milli),
+            report.asks
+        ));
+    }
     for report in &told.schedule {
         let early = if report.early { ", early for the start-up" } else { "" };
         lines.push(format!("schedule {}: at least {}{early}", report.name, report.asks));

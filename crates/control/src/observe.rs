@@ -49,7 +49,6 @@ pub(crate) fn observe(
     moment: Moment,
 ) -> Observation {
     let staying = instances.iter().filter(|(_, leaving)| !leaving).count();
-    let readings = metrics.iter().map(|metric| read(metric, instances, signals, moment)).collect();
     Observation {
         scale: Some(scale::Scale {
             spec_replicas: desired,
@@ -57,8 +56,18 @@ pub(crate) fn observe(
         }),
         selector_fault: None,
         instances: instances.iter().map(|(it, leaving)| pod(it, *leaving, resources, moment)).collect(),
-        readings,
+        readings: readings(metrics, instances, signals, moment),
     }
+}
+
+/// One reading per metric, in their order.
+pub(crate) fn readings(
+    metrics: &[MetricSpec],
+    instances: &[(&Instance, bool)],
+    signals: &Signals,
+    moment: Moment,
+) -> Vec<Reading> {
+    metrics.iter().map(|metric| read(metric, instances, signals, moment)).collect()
 }
 
 fn pod(instance: &Instance, leaving: bool, resources: &Resources, moment: Moment) -> scale::Instance {

@@ -81,6 +81,16 @@ impl Rates {
         if elapsed_ms < 1000 { 0 } else { arrived.saturating_mul(1_000_000) / elapsed_ms }
     }
 
+    /// Arrivals of the last second or two in thousandths per second: bursts are seen as they are.
+    pub(crate) fn latest_arrivals_milli_per_s(&self) -> u64 {
+        let Some(last) = self.last else { return 0 };
+        let before = self.looks.iter().rev().find(|look| look.at_ms + 1000 <= last.at_ms);
+        before.map_or(0, |before| {
+            let arrived = last.arrived.saturating_sub(before.arrived);
+            arrived.saturating_mul(1_000_000) / (last.at_ms - before.at_ms).max(1)
+        })
+    }
+
     /// Mean time one piece of work takes in microseconds; none before the first ending.
     pub(crate) fn service_us(&self) -> Option<u64> {
         mean_us([self])
@@ -138,6 +148,17 @@ mod tests {
         rates.look(Look { at_ms: 2000, arrived: 3, ended: 3, in_service: 0 }, true);
         rates.look(Look { at_ms: 3000, arrived: 5, ended: 5, in_service: 0 }, true);
         assert_eq!(rates.arrivals_milli_per_s(), 2000);
+    }
+
+    #[test]
+    fn burst_is_seen_at_once() {
+        let mut rates = Rates::default();
+        for quarter in 0..=80_u64 {
+            let arrived = if quarter > 76 { 50 } else { 0 };
+            rates.look(Look { at_ms: quarter * 250, arrived, ended: 0, in_service: 0 }, true);
+        }
+        assert!(rates.latest_arrivals_milli_per_s() >= 25_000);
+        assert!(rates.arrivals_milli_per_s() < 3000);
     }
 
     #[test]

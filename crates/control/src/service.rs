@@ -8,6 +8,7 @@ use std::{
 
 use plimsoll_fleet::{Health, Instance, InstanceId, ServiceSpec, State};
 use plimsoll_scale::policy::{Policy, PolicyDecision, PolicyState};
+use plimsoll_scale::spec::policy::ScalingPolicy;
 use plimsoll_scale::{State as History, Time};
 use plimsoll_stack::Service;
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,7 @@ use crate::{
     pace::Pace,
     plan::{Member, Phase},
     record::{Draft, Kind},
+    shadow::{self, Shadow},
 };
 
 /// What survives a restart of plimsoll.
@@ -30,6 +32,9 @@ pub(crate) struct Memory {
     /// Measured time from launch to ready, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) startup_ms: Option<u64>,
+    /// History of the shadow policy.
+    #[serde(default, skip_serializing_if = "shadow::Memory::is_empty")]
+    pub(crate) shadow: shadow::Memory,
 }
 
 /// One service and everything the controller knows about it.
@@ -39,6 +44,8 @@ pub(crate) struct Managed {
     pub(crate) memory: Memory,
     /// The scaling policy ready to decide with.
     pub(crate) policy: Option<Arc<Policy>>,
+    /// The policy that decides beside it and acts on nothing.
+    pub(crate) shadow: Option<Shadow>,
     /// When it is asked between two syncs.
     pub(crate) pace: Pace,
     /// What it has been warned of already.
@@ -72,7 +79,8 @@ impl Managed {
             service: service.clone(),
             spec,
             memory,
-            policy: compile(name, service),
+            policy: compile(name, service.scaling.as_ref()),
+            shadow: compile(name, service.shadow.as_ref()).map(Shadow::new),
             pace: Pace::default(),
             alerts: Alerts::default(),
             leaving: BTreeSet::new(),
@@ -161,7 +169,13 @@ impl Managed {
         }
         let (min, max) = service.bounds();
         self.memory.desired = self.memory.desired.clamp(min, max);
-        self.policy = compile(&name, service);
+        if self.service.scaling != service.scaling {
+            self.policy = compile(&name, service.scaling.as_ref());
+        }
+        if self.service.shadow != service.shadow {
+            self.shadow = compile(&name, service.shadow.as_ref()).map(Shadow::new);
+            self.memory.shadow = shadow::Memory::default();
+        }
         self.service = service.clone();
         if replaced {
             format!("{name}: changed, its instances are replaced one by one")
@@ -189,15 +203,15 @@ impl Memory {
         let (min, _) = service.bounds();
         if service.scaling.is_some() && min == 0 {
             let policy = PolicyState { hpa: History::beginning_at_zero(now), ..PolicyState::default() };
-            return Self { desired: 0, policy, startup_ms: None };
+            return Self { desired: 0, policy, ..Self::default() };
         }
         Self { desired: service.replicas.max(min), ..Self::default() }
     }
 }
 
-/// The policy of a service, ready to decide. Reading the stack file has compiled it once already, so it does not fail.
-fn compile(name: &str, service: &Service) -> Option<Arc<Policy>> {
-    let compiled = Policy::compile(service.scaling.clone()?);
+/// A policy of a service, ready to decide. Reading the stack file has compiled it once already, so it does not fail.
+fn compile(name: &str, policy: Option<&ScalingPolicy>) -> Option<Arc<Policy>> {
+    let compiled = Policy::compile(policy?.clone());
     if let Err(error) = &compiled {
         tracing::error!(service = name, %error, "the scaling policy cannot be used, the number stays");
     }

@@ -292,6 +292,19 @@ impl<'a> Field<'a> {
         seconds
     }
 
+    /// A share above 0 and at most 1.
+    pub(crate) fn share(&self, sink: &mut Sink) -> Option<f64> {
+        let words = self.words().filter(|(_, kind)| *kind == Kind::Number);
+        let value = words.and_then(|(text, _)| text.parse::<f64>().ok());
+        let share = value.filter(|share| *share > 0.0 && *share <= 1.0);
+        if share.is_none() {
+            let percent = value.filter(|value| (1.0..=100.0).contains(value));
+            let hint = percent.map(|percent| format!("write `{}`", percent / 100.0));
+            self.wrong(sink, "a share above 0 and at most 1", hint.as_deref());
+        }
+        share
+    }
+
     /// One of a few words.
     pub(crate) fn choice<T: Copy>(&self, choices: &[(&str, T)], sink: &mut Sink) -> Option<T> {
         let names = || choices.iter().map(|(name, _)| *name);

@@ -10,6 +10,7 @@ maxReplicas: 20
 queueLatency: { queue: evaluate, targetWaitSeconds: 2.5, slots: 2, serviceSeconds: 30 }
 concurrency: { target: "7.5", stableWindowSeconds: 30, panicWindowSeconds: 3, panicThresholdPercentage: 150 }
 slo: { p95Seconds: 0.5, slots: 8 }
+demandQuantile: { quantile: 0.99, windowSeconds: 600, perInstance: 8 }
 schedule:
   - { name: office, start: 0 8 * * MON-FRI, end: 0 18 * * MON-FRI, timezone: Europe/Berlin, replicas: 3 }
   - { name: batch, start: 30 1 * * *, end: 0 3 * * *, replicas: 5 }
@@ -48,10 +49,10 @@ fn every_policy_is_read_as_serde_reads_it() {
 #[test]
 fn defaults_of_the_file_are_those_of_the_scaler() {
     let source = "maxReplicas: 2\nqueueLatency: { targetWaitSeconds: 1 }\nconcurrency: { target: 1 }\n\
-                  slo: { p95Seconds: 1 }\nforecast: { perInstance: 1 }\nsignalLoss: { fallback: { replicas: 1 } }\n\
+                  slo: { p95Seconds: 1 }\ndemandQuantile: { quantile: 1, perInstance: 1 }\nforecast: { perInstance: 1 }\nsignalLoss: { fallback: { replicas: 1 } }\n\
                   flapDetector: {}\n";
     let json = r#"{"maxReplicas":2,"queueLatency":{"targetWaitSeconds":1},"concurrency":{"target":"1"},
-        "slo":{"p95Seconds":1},"forecast":{"perInstance":"1"},"signalLoss":{"fallback":{"replicas":1}},
+        "slo":{"p95Seconds":1},"demandQuantile":{"quantile":1,"perInstance":"1"},"forecast":{"perInstance":"1"},"signalLoss":{"fallback":{"replicas":1}},
         "flapDetector":{}}"#;
     let expected: ScalingPolicy = serde_json::from_str(json).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(scaling(source), expected);

@@ -62,7 +62,9 @@ fn queue_is_followed_by_name_or_all_together() {
     let all = feed.signals(&policy(None), "w", None);
     let queue = all.queue.expect("queues");
     assert_eq!((queue.depth, queue.arrivals_milli_per_s), (7, 3000));
-    assert_eq!(all.demand.map(|gauge| gauge.milli), Some(8000));
+    // Three a second come in and each holds an instance for half a second or less.
+    let demand = all.demand.map(|gauge| gauge.milli).expect("a demand");
+    assert!((1200..=1600).contains(&demand), "{demand}");
     let none = feed.signals(&policy(Some("c")), "w", None).queue.expect("an empty queue");
     assert_eq!((none.depth, none.service_us), (0, None));
 }

@@ -175,6 +175,20 @@ fn policy_lines(
             format!("slo: {traffic}asks for {}; {then} (target {} s{reach})", report.asks, rule.p95_s),
         ));
     }
+    if let (Some(rule), Some(report)) = (&spec.demand_quantile, &told.demand_quantile) {
+        lines.push((
+            Some(Asking::DemandQuantile),
+            format!(
+                "demandQuantile: {} of the requests of the last {} s met a demand of at most {}, now it is {} (target {} an instance): asks for {}",
+                rule.quantile,
+                rule.window_s,
+                decimal_u(report.quantile_milli),
+                decimal_u(report.now_milli),
+                decimal(rule.per_instance_milli),
+                report.asks
+            ),
+        ));
+    }
     for (asking, error) in &told.failed {
         lines.push((Some(*asking), format!("{asking}: no say, {error}; so nothing is scaled in")));
     }

@@ -15,6 +15,8 @@ pub mod defaults {
     pub const PANIC_WINDOW_S: u32 = 6;
     /// Knative's `panic-threshold-percentage`.
     pub const PANIC_THRESHOLD_PCT: u32 = 200;
+    /// `windowSeconds` of `demandQuantile`: bursts of the traces in `docs/scaling.md` come back within this time.
+    pub const BURST_WINDOW_S: u32 = 1200;
     /// Time zone of a schedule.
     pub const TIMEZONE: &str = "UTC";
     /// Season of a forecast, in seconds.
@@ -379,9 +381,8 @@ fn utc() -> String {
     defaults::TIMEZONE.into()
 }
 
-/// Bursts of the traces in `docs/scaling.md` come back within this time.
 fn burst_window_s() -> u32 {
-    1200
+    defaults::BURST_WINDOW_S
 }
 
 fn day_s() -> u32 {

@@ -2,8 +2,8 @@
 
 use plimsoll_scale::policy::schedule::{Schedule, ScheduleError};
 use plimsoll_scale::spec::policy::{
-    Concurrency, Fallback, FallbackBehavior, FlapDetector, Forecast, Pause, QueueLatency, ScalingPolicy,
-    ScheduleFloor, SignalLoss, Slo, Step, defaults,
+    Concurrency, DemandQuantile, Fallback, FallbackBehavior, FlapDetector, Forecast, Pause, QueueLatency,
+    ScalingPolicy, ScheduleFloor, SignalLoss, Slo, Step, defaults,
 };
 
 use super::MOST;
@@ -11,10 +11,11 @@ use crate::decode::{Field, Fields};
 use crate::diagnostic::Sink;
 
 /// Keys of the policies.
-pub(super) const KNOWN: [&str; 11] = [
+pub(super) const KNOWN: [&str; 12] = [
     "queueLatency",
     "concurrency",
     "slo",
+    "demandQuantile",
     "schedule",
     "forecast",
     "signalLoss",
@@ -25,7 +26,7 @@ pub(super) const KNOWN: [&str; 11] = [
     "flapDetector",
 ];
 /// Policies that ask for a count by themselves, so that no metric is needed.
-const ASKING: [&str; 3] = ["queueLatency", "concurrency", "slo"];
+const ASKING: [&str; 4] = ["queueLatency", "concurrency", "slo", "demandQuantile"];
 /// Jobs or requests one instance works on at once; more is a slip of the pen.
 const MOST_SLOTS: u32 = 100_000;
 /// A year: longer times are a slip of the pen.
@@ -43,6 +44,8 @@ pub(super) fn policies(fields: &Fields<'_>, policy: &mut ScalingPolicy, sink: &m
     policy.queue_latency = fields.optional("queueLatency").and_then(|field| queue_latency(&field, sink));
     policy.concurrency = fields.optional("concurrency").and_then(|field| concurrency(&field, sink));
     policy.slo = fields.optional("slo").and_then(|field| slo(&field, sink));
+    policy.demand_quantile =
+        fields.optional("demandQuantile").and_then(|field| demand_quantile(&field, sink));
     policy.schedule = fields.optional("schedule").map(|field| schedules(&field, sink)).unwrap_or_default();
     policy.forecast = fields.optional("forecast").and_then(|field| forecast(&field, sink));
     policy.signal_loss = fields.optional("signalLoss").and_then(|field| signal_loss(&field, sink));
@@ -83,6 +86,18 @@ fn slo(field: &Field<'_>, sink: &mut Sink) -> Option<Slo> {
     let p95_s = fields.required("p95Seconds", hint, sink).and_then(|field| field.seconds(sink));
     let slots = slots(&fields, sink);
     Some(Slo { p95_s: p95_s?, slots })
+}
+
+fn demand_quantile(field: &Field<'_>, sink: &mut Sink) -> Option<DemandQuantile> {
+    let fields = Fields::open(field, &["quantile", "windowSeconds", "perInstance"], sink)?;
+    let hint = "the share of requests that shall find enough instances, such as `quantile: 0.99`";
+    let quantile = fields.required("quantile", hint, sink).and_then(|field| field.share(sink));
+    let hint = "requests or jobs that one instance works on at once, such as `perInstance: 8`";
+    let per_instance_milli =
+        fields.required("perInstance", hint, sink).and_then(|field| field.positive_milli(sink));
+    let window_s = fields.optional("windowSeconds").and_then(|field| field.integer(1..=7200, sink));
+    let window_s = window_s.unwrap_or(defaults::BURST_WINDOW_S);
+    Some(DemandQuantile { quantile: quantile?, window_s, per_instance_milli: per_instance_milli? })
 }
 
 fn slots(fields: &Fields<'_>, sink: &mut Sink) -> u32 {
