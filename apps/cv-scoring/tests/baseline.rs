@@ -101,6 +101,51 @@ fn every_quotation_is_in_the_document() {
 }
 
 #[test]
+fn years_in_words_count_and_are_called_what_they_are() {
+    let with = |line: &str| {
+        let cv = format!(
+            "Mira Okafor\n{line}\nBuilt REST APIs in Rust on PostgreSQL and Kafka, and shipped them with Docker.\n"
+        );
+        scored(&Case::new(cv, sample("sample-project")))
+    };
+    let none = with("Backend engineer.");
+    let six = with("Backend engineer, 6 years of experience.");
+    let one = with("Backend engineer, 1 year of experience.");
+    let sixty = with("Backend engineer, 49 years of experience.");
+    let experience = |scored: &Scored| parameter(scored, "experience");
+    assert_eq!(experience(&none), 1.0);
+    assert!(experience(&one) > 1.0 && experience(&one) <= 2.5, "{}", experience(&one));
+    assert!((3.5..=4.0).contains(&experience(&six)), "{}", experience(&six));
+    assert_eq!(experience(&sixty), 4.0, "a claim alone never reaches the top");
+    assert!(six.cv_feedback.contains("6 years of experience stated, none with dates"), "{}", six.cv_feedback);
+    let chef = scored(&Case::new("Chef, twelve years of experience with dough.", sample("sample-project")));
+    assert_eq!(experience(&chef), 1.0, "years in another trade");
+}
+
+#[test]
+fn feedback_reads_as_it_should() {
+    for (cv, project) in [
+        ("sample-cv", "sample-project"),
+        ("cv-strong", "project-basic"),
+        ("cv-junior", "project-unrelated"),
+        ("cv-unrelated", "project-hostile"),
+        ("cv-stuffed", "project-basic"),
+        ("cv-hostile", "project-hostile"),
+    ] {
+        let result = samples(cv, project);
+        for text in [&result.cv_feedback, &result.project_feedback, &result.overall_summary] {
+            for nonsense in ["-0.", "NaN", "(s)", "..", "nothing on anything", "was found in the CV, as in"] {
+                assert!(!text.contains(nonsense), "{cv}, {project}: `{nonsense}` in {text}");
+            }
+            let contradiction = text.split(". ").find(|sentence| {
+                sentence.contains("says nothing") && sentence.contains("but has little to do with")
+            });
+            assert_eq!(contradiction, None);
+        }
+    }
+}
+
+#[test]
 fn nothing_found_is_the_minimum_and_said() {
     let result = scored(&Case::new("Lorem ipsum dolor sit amet.", "Consectetur adipiscing elit."));
     assert_eq!(result.cv_match_rate, 0.2);

@@ -31,6 +31,8 @@ const MISSING_BELOW: f64 = 0.2;
 const FULLY_RELEVANT: f64 = 4.0;
 /// Years that are stated count at most this many beyond those that are dated.
 const STATED_BEYOND_DATED: f64 = 2.0;
+/// Years that are stated in a CV without any dated work count at most this many: a claim is cheap.
+const STATED_ALONE: f64 = 4.0;
 /// Sum of achievements at which the score has gone 63 % of the way to 5.
 const ACHIEVEMENTS_SCALE: f64 = 3.0;
 
@@ -110,6 +112,8 @@ pub(crate) fn technical_skills(index: &Index<'_>, job: &Job) -> Finding {
 /// From relevant years: 0 → 1, ¼ → 1.5, 1 → 2.25, 2 → 3, 4 → 4, 7 → 4.5, straight lines between; half a point more for
 /// a senior title. Each month of a dated job entry counts by the share of the job's concepts the entry shows (4 are
 /// full relevance). An entry without an end runs to the latest year the CV mentions, since there is no clock here.
+/// Years stated in words (`six years of experience`) add at most 2 to those that are dated; without any dates they
+/// count by how much of the job the CV shows, and at most 4.
 pub(crate) fn experience(index: &Index<'_>, job: &Job) -> Finding {
     let mut finding = Finding::new("experience");
     let sentences = &index.document.sentences;
@@ -139,26 +143,58 @@ pub(crate) fn experience(index: &Index<'_>, job: &Job) -> Finding {
             dated.push(if bare { entry.first } else { entry.dated_at });
         }
     }
-    let dated_years = months.values().sum::<f64>() / 12.0;
+    // Not `sum`, whose nothing is -0.0.
+    let dated_years = months.values().fold(0.0, |sum, month| sum + month) / 12.0;
     let stated = sentences
         .iter()
         .filter(|sentence| sentence.credit > 0.0)
-        .filter_map(|sentence| dates::stated_years(&sentence.text))
-        .max();
-    let relevance = if months.is_empty() { 1.0 } else { dated_years * 12.0 / months.len() as f64 };
-    let stated_years = f64::from(stated.unwrap_or(0)) * relevance;
-    let years = dated_years.max(stated_years.min(dated_years + STATED_BEYOND_DATED));
+        .filter_map(|sentence| dates::stated_years(&sentence.text).map(f64::from))
+        .fold(0.0, f64::max);
+    let years = if months.is_empty() {
+        (stated * shown_relevance(index, &concepts)).min(STATED_ALONE)
+    } else {
+        let relevance = dated_years * 12.0 / months.len() as f64;
+        dated_years.max((stated * relevance).min(dated_years + STATED_BEYOND_DATED))
+    };
     let senior = lexicon().of(Topic::Seniority).find_map(|(term, _)| index.strongest(&term));
     let bonus = if senior.is_some() && years >= 2.0 { 0.5 } else { 0.0 };
     finding.score = halves(score_of_years(years) + bonus);
     let first = senior.filter(|_| bonus > 0.0).map(|(number, _)| number);
-    finding.evidence = index.quotes(first.into_iter().chain(dated));
-    finding.statement = if years > 0.0 {
-        format!("about {years:.1} years of relevant work are shown ({dated_years:.1} of them dated)")
+    let claim = sentences.iter().position(|sentence| {
+        sentence.credit > 0.0 && dates::stated_years(&sentence.text).is_some_and(|years| years > 0)
+    });
+    let claim = claim.filter(|_| months.is_empty() && years > 0.0);
+    finding.evidence = index.quotes(first.into_iter().chain(claim).chain(dated));
+    finding.statement = experience_statement(years, dated_years, stated, months.is_empty());
+    finding
+}
+
+/// How much of the job a CV without dates shows: the four best shown of the job's concepts, by their credit.
+fn shown_relevance(index: &Index<'_>, concepts: &[&Term]) -> f64 {
+    let mut credits: Vec<f64> =
+        concepts.iter().filter_map(|concept| index.strongest(concept)).map(|(_, credit)| credit).collect();
+    credits.sort_by(|left, right| right.total_cmp(left));
+    credits.iter().take(4).fold(0.0, |sum, credit| sum + credit) / FULLY_RELEVANT
+}
+
+fn experience_statement(years: f64, dated: f64, stated: f64, undated: bool) -> String {
+    let unit = if stated > 1.0 { "years" } else { "year" };
+    let claim = format!("{stated} {unit} of experience stated, none with dates");
+    if undated && years > 0.0 {
+        let count =
+            if years < stated { format!("about {years:.1} of them count") } else { "counted in full".into() };
+        format!("{claim}; {count}")
+    } else if undated && stated > 0.0 {
+        format!("{claim}, but nothing of what the job asks for")
+    } else if years > dated {
+        format!(
+            "about {years:.1} years of relevant work count: {dated:.1} are dated, and the CV states {stated} in all"
+        )
+    } else if years > 0.0 {
+        format!("about {years:.1} years of relevant work are dated")
     } else {
         "no relevant work with dates was found in the CV".to_owned()
-    };
-    finding
+    }
 }
 
 fn score_of_years(years: f64) -> f64 {
@@ -240,6 +276,7 @@ pub(crate) fn achievements(index: &Index<'_>, job: &Job) -> Finding {
     let measured = ranked.iter().filter(|(strength, _)| *strength >= 0.5).count();
     finding.evidence = index.quotes(ranked.into_iter().map(|(_, number)| number));
     finding.statement = match measured {
+        0 if !finding.evidence.is_empty() => "results are named, but none with a measure".to_owned(),
         0 => "no achievement with a measured result was found in the CV".to_owned(),
         1 => "one achievement is measured".to_owned(),
         count => format!("{count} achievements are measured"),

@@ -62,27 +62,80 @@ pub(crate) fn latest_year(text: &str) -> Option<u32> {
     split_words(text).iter().filter_map(|word| year(word)).max()
 }
 
-/// Years of experience that a sentence states in words or digits: `seven years of experience`, `3+ years`.
+/// Years of experience that a sentence states in words or digits: `seven years of experience`, `3+ yrs`,
+/// `twenty-five years`. An age (`35 years old`) is none.
 pub(crate) fn stated_years(sentence: &str) -> Option<u32> {
-    const NUMBERS: [&str; 16] = [
-        "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven",
-        "twelve", "thirteen", "fourteen", "fifteen",
-    ];
     let words = split_words(sentence);
     let speaks_of_work = words.iter().any(|word| {
-        ["experience", "engineering", "engineer", "development", "developer", "professional", "working"]
-            .contains(&word.as_str())
+        [
+            "experience",
+            "experienced",
+            "engineering",
+            "engineer",
+            "development",
+            "developer",
+            "professional",
+            "professionally",
+            "working",
+            "worked",
+        ]
+        .contains(&word.as_str())
     });
-    let years =
-        words.windows(2).filter(|pair| matches!(pair[1].as_str(), "year" | "years")).filter_map(|pair| {
-            let word = pair[0].trim_end_matches('+');
-            let named = NUMBERS
-                .iter()
-                .position(|number| *number == word)
-                .and_then(|number| u32::try_from(number).ok());
-            named.or_else(|| word.parse().ok())
-        });
-    years.filter(|years| speaks_of_work && *years <= 50).max()
+    if !speaks_of_work {
+        return None;
+    }
+    let stated = words.iter().enumerate().filter_map(|(at, word)| {
+        let unit = matches!(word.trim_end_matches(['\'', '’']), "year" | "years" | "yr" | "yrs");
+        let of_age = words.get(at + 1).is_some_and(|next| next == "old")
+            || words.get(at + 1..at + 3).is_some_and(|next| next == ["of", "age"]);
+        let written = words.get(at.checked_sub(1)?)?;
+        let tens = at.checked_sub(2).and_then(|before| words.get(before)).and_then(|word| tens(word));
+        let years = named(written).map(|years| if years < 10 { years + tens.unwrap_or(0) } else { years });
+        years.filter(|years| unit && !of_age && *years <= 50)
+    });
+    stated.max()
+}
+
+/// A number in words or digits, whole years only: `1.5` is 1.
+fn named(word: &str) -> Option<u32> {
+    const NUMBERS: [&str; 20] = [
+        "zero",
+        "one",
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+        "ten",
+        "eleven",
+        "twelve",
+        "thirteen",
+        "fourteen",
+        "fifteen",
+        "sixteen",
+        "seventeen",
+        "eighteen",
+        "nineteen",
+    ];
+    let word = word.trim_end_matches('+');
+    let position = NUMBERS.iter().position(|number| *number == word);
+    let digits = word.split_once('.').map_or(word, |(whole, _)| whole);
+    position
+        .and_then(|number| u32::try_from(number).ok())
+        .or_else(|| tens(word))
+        .or_else(|| digits.parse().ok())
+}
+
+fn tens(word: &str) -> Option<u32> {
+    match word {
+        "twenty" => Some(20),
+        "thirty" => Some(30),
+        "forty" => Some(40),
+        _ => None,
+    }
 }
 
 fn year(word: &str) -> Option<u32> {
@@ -178,6 +231,11 @@ mod tests {
     fn years_are_taken_at_their_word_only_next_to_work() {
         assert_eq!(stated_years("Backend engineer with seven years of experience in Go"), Some(7));
         assert_eq!(stated_years("3+ years of professional work"), Some(3));
+        assert_eq!(stated_years("Backend engineer, 6 years of experience."), Some(6));
+        assert_eq!(stated_years("6 years' experience, 2 of them in Rust"), Some(6));
+        assert_eq!(stated_years("over twenty-five years in software development"), Some(25));
+        assert_eq!(stated_years("1.5 yrs as a developer"), Some(1));
+        assert_eq!(stated_years("Developer, 35 years old"), None);
         assert_eq!(stated_years("We kept records for ten years"), None);
         assert_eq!(latest_year("2012, 2019 and 3050"), Some(2019));
     }

@@ -43,9 +43,9 @@ pub(crate) fn section(findings: &[Finding], ignored: usize, document: &str) -> S
         }
     }
     if ignored > 0 {
-        text += &format!(
-            " The {document} holds {ignored} passage(s) addressed to the evaluator; they were not taken as evidence."
-        );
+        let passages = if ignored == 1 { "one passage".to_owned() } else { format!("{ignored} passages") };
+        text +=
+            &format!(" The {document} holds {passages} addressed to the evaluator, not taken as evidence.");
     }
     shorten(&text, MAX_CHARS)
 }
@@ -76,7 +76,7 @@ pub(crate) fn summary(cv_match_rate: f64, project_score: f64, cv: &[Finding], pr
     let gap = gap.filter(|gap| gap.score < 4.0);
     let gap = gap.map(|gap| format!(" The largest gap is {}.", label(gap))).unwrap_or_default();
     format!(
-        "The CV is {fit} for the job ({cv_match_rate:.2} of 1){}. The project is {work} ({project_score:.1} of 10){}.{gap} These scores were computed from words found in the documents; a person should read them too.",
+        "The CV is {fit} for the job ({cv_match_rate:.2} of 1){}. The project is {work} ({project_score:.2} of 10){}.{gap} These scores were computed from words found in the documents; a person should read them too.",
         carried(cv),
         carried(project)
     )

@@ -30,7 +30,7 @@ use crate::scored::{Parameter, Receipt, Scored, ScoredBy, Section};
 use crate::{Case, ScoreError, injection};
 
 /// Version of the formulas and the lexicon.
-const VERSION: &str = "baseline-1";
+const VERSION: &str = "baseline-2";
 
 /// Scores a case. It takes some milliseconds, and no more than a second for the largest case accepted.
 pub(crate) fn score(case: &Case) -> Result<Scored, ScoreError> {

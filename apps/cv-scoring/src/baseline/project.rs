@@ -39,7 +39,7 @@ const ASPECTS: [Aspects; 4] = [
         full: 5.5,
         subject: "set-up, design and decisions",
     },
-    Aspects { name: "creativity", topic: Topic::Extras, full: 5.0, subject: "anything beyond the brief" },
+    Aspects { name: "creativity", topic: Topic::Extras, full: 5.0, subject: "work beyond the brief" },
 ];
 
 /// Scores a project report against the brief and the rubric.
@@ -124,7 +124,7 @@ impl Aspects {
         } else {
             format!("the report speaks of {}", names.join(", "))
         };
-        if on_topic < 1.0 {
+        if on_topic < 1.0 && !names.is_empty() {
             finding.statement += ", but has little to do with the brief";
         }
         finding
