@@ -1,15 +1,17 @@
 //! A KEDA ScaledObject. KEDA turns one into a HorizontalPodAutoscaler and switches between zero and one itself; here
 //! the autoscaler does both, so most of it maps, and what belongs to KEDA's own loop is noted.
 
+mod policy;
 mod trigger;
 
 use super::draft::{Draft, part};
-use super::emit::{Yaml, number, text};
+use super::emit::{Yaml, number};
 use super::hpa::{note_metadata, note_request, target_name};
 use crate::decode::{At, Field, Fields};
-use crate::diagnostic::{Mark, Sink, quote, quote_up_to};
+use crate::diagnostic::{Sink, quote, quote_up_to};
 use crate::node::{Node, Value};
 use crate::scaling;
+use trigger::Part;
 
 /// `minReplicaCount` when absent.
 const MIN_REPLICAS: u32 = 0;
@@ -35,8 +37,8 @@ const LOOP: [(&str, &str); 4] = [
 /// Annotations that hold the scaler still.
 #[derive(Default)]
 struct Pauses {
-    /// The first that pauses a direction.
-    at: Option<Mark>,
+    /// All of it: nothing changes.
+    all: bool,
     scale_in: bool,
     scale_out: bool,
     /// Pauses at this number, and wins over the others.
@@ -65,10 +67,15 @@ pub(super) fn scaled_object(field: &Field<'_>, draft: &mut Draft, sink: &mut Sin
         .required("triggers", "a ScaledObject has at least one trigger", sink)
         .and_then(|field| field.list("such as `- type: cpu`", sink))
         .unwrap_or_default();
-    let mut metrics = Vec::new();
+    let (mut metrics, mut schedule) = (Vec::new(), Vec::new());
     for (index, item) in triggers.iter().enumerate() {
-        metrics.extend(trigger::trigger(item, index, &name, draft, sink));
+        match trigger::trigger(item, index, &name, draft, sink) {
+            Some(Part::Metric(metric)) => metrics.push(metric),
+            Some(Part::Schedule(floor)) => policy::add_schedule(&mut schedule, floor, index),
+            None => {}
+        }
     }
+    let signal_loss = fields.optional("fallback").and_then(|field| policy::fallback(&field, draft, sink));
     let (Some(min), Some(max)) = (min, max) else { return };
     if min.value > max.value || max.value == 0 {
         let what =
@@ -88,8 +95,17 @@ pub(super) fn scaled_object(field: &Field<'_>, draft: &mut Draft, sink: &mut Sin
         }
         (min, max) = (replicas.min(MOST), replicas.min(MOST));
     }
-    let behavior = disable(behavior, &pauses, draft);
     if metrics.is_empty() {
+        if !schedule.is_empty() {
+            let what = format!(
+                "`{name}` follows the clock alone: here a schedule is a floor under a metric or policy"
+            );
+            draft.note(
+                fields.at,
+                what,
+                "add one, such as `concurrency` or `queueLatency`, and then the schedule",
+            );
+        }
         let what = format!("no trigger of `{name}` has an equivalent, so the number of instances is fixed");
         draft.mention(fields.at, what);
         draft.add(name, at, vec![part("replicas", number(min.min(MAX_FIXED)))]);
@@ -101,6 +117,11 @@ pub(super) fn scaled_object(field: &Field<'_>, draft: &mut Draft, sink: &mut Sin
         part("metrics", Yaml::List(metrics)),
     ];
     body.extend(behavior.map(|behavior| part("behavior", behavior)));
+    if !schedule.is_empty() {
+        body.push(part("schedule", Yaml::List(schedule)));
+    }
+    body.extend(signal_loss.map(|signal_loss| part("signalLoss", signal_loss)));
+    body.extend(pauses.parts());
     draft.add(name, at, vec![part("scaling", Yaml::Map(body))]);
 }
 
@@ -123,6 +144,24 @@ fn lowest(min: At<u32>, metrics: &[Yaml], draft: &mut Draft) -> u32 {
     1
 }
 
+// === impl Pauses ===
+
+impl Pauses {
+    /// The same as policies. A pause at a number wins over the others, as it does in KEDA.
+    fn parts(&self) -> Vec<(String, Yaml)> {
+        if self.replicas.is_some() {
+            return Vec::new();
+        }
+        if self.all {
+            return vec![part("freeze", number(true))];
+        }
+        let directions = [("scaleIn", self.scale_in), ("scaleOut", self.scale_out)];
+        let paused: Vec<_> =
+            directions.iter().filter(|(_, on)| *on).map(|(key, _)| part(key, number(true))).collect();
+        if paused.is_empty() { Vec::new() } else { vec![part("pause", Yaml::Map(paused))] }
+    }
+}
+
 /// What the annotations hold still.
 fn pauses(manifest: &Fields<'_>, draft: &mut Draft) -> Pauses {
     let mut pauses = Pauses::default();
@@ -136,14 +175,11 @@ fn pauses(manifest: &Fields<'_>, draft: &mut Draft) -> Pauses {
         let set = value == "true";
         match name {
             "paused" | "paused-scale-in" | "paused-scale-out" if !set => {}
-            "paused" => (pauses.scale_in, pauses.scale_out) = (true, true),
+            "paused" => pauses.all = true,
             "paused-scale-in" => pauses.scale_in = true,
             "paused-scale-out" => pauses.scale_out = true,
             "paused-replicas" => pauses.replicas = value.parse().ok().map(|value| At { at: entry.at, value }),
             _ => {}
-        }
-        if pauses.at.is_none() && (pauses.scale_in || pauses.scale_out) {
-            pauses.at = Some(entry.at);
         }
         let read = ["paused", "paused-scale-in", "paused-scale-out"].contains(&name)
             || (name == "paused-replicas" && pauses.replicas.is_some());
@@ -152,32 +188,6 @@ fn pauses(manifest: &Fields<'_>, draft: &mut Draft) -> Pauses {
         }
     }
     pauses
-}
-
-/// The behavior with the paused directions disabled. KEDA stops before the autoscaler; here the autoscaler is told.
-fn disable(behavior: Option<Yaml>, pauses: &Pauses, draft: &mut Draft) -> Option<Yaml> {
-    let Some(at) = pauses.at else { return behavior };
-    let mut directions = match behavior {
-        Some(Yaml::Map(directions)) => directions,
-        _ => Vec::new(),
-    };
-    for (paused, direction) in [(pauses.scale_out, "scaleUp"), (pauses.scale_in, "scaleDown")] {
-        if !paused {
-            continue;
-        }
-        // What else is said of the direction stays, for the day it scales again.
-        let at_direction = directions.iter().position(|(key, _)| key == direction);
-        let mut rules = match at_direction.map(|index| directions.swap_remove(index).1) {
-            Some(Yaml::Map(rules)) => rules,
-            _ => Vec::new(),
-        };
-        rules.retain(|(key, _)| key != "selectPolicy");
-        rules.push(part("selectPolicy", text("Disabled")));
-        directions.push(part(direction, Yaml::Map(rules)));
-        let what = format!("the pause becomes `behavior.{direction}.selectPolicy: Disabled`");
-        draft.note(at, what, "remove it to scale in that direction again");
-    }
-    Some(Yaml::Map(directions))
 }
 
 /// Notes what belongs to KEDA's own loop.
@@ -192,20 +202,6 @@ fn note_loop(fields: &Fields<'_>, draft: &mut Draft) {
             Some((_, instead)) => draft.note(entry.at, format!("`{key}` has no equivalent"), *instead),
             None => draft.mention(entry.at, format!("{} of the ScaledObject has no equivalent", quote(key))),
         }
-    }
-    if let Some(fallback) = fields.optional("fallback") {
-        let replicas = words(fallback.node.get("replicas"));
-        let threshold = words(fallback.node.get("failureThreshold"));
-        let what = format!(
-            "the fallback to {} replicas after {} failed readings has no equivalent",
-            quote(&replicas),
-            quote(&threshold)
-        );
-        draft.note(
-            fields.key_at("fallback"),
-            what,
-            "while a metric cannot be read a service is never scaled in",
-        );
     }
 }
 

@@ -7,7 +7,7 @@ use super::super::draft::{Draft, typed};
 use super::super::emit::{Yaml, map, number, text};
 use super::super::hpa::note_signal;
 use super::super::promql;
-use super::{note_utilization, words};
+use super::{note_utilization, policy, words};
 use crate::decode::{Field, Fields};
 use crate::diagnostic::{Sink, quote, quote_up_to};
 
@@ -24,14 +24,22 @@ struct External {
     read: &'static [&'static str],
 }
 
-/// The metric of a trigger; `None` when it has none, which has been noted.
+/// What becomes of a trigger.
+pub(super) enum Part {
+    /// An entry of `metrics`.
+    Metric(Yaml),
+    /// An entry of `schedule`.
+    Schedule(Yaml),
+}
+
+/// What a trigger becomes; `None` when it has no equivalent, which has been noted.
 pub(super) fn trigger(
     field: &Field<'_>,
     index: usize,
     service: &str,
     draft: &mut Draft,
     sink: &mut Sink,
-) -> Option<Yaml> {
+) -> Option<Part> {
     let fields = Fields::open_any(field, sink)?;
     let kind = fields.required("type", "such as `type: prometheus`", sink)?.text(sink)?;
     draft.note_others(
@@ -48,11 +56,11 @@ pub(super) fn trigger(
     let own_name =
         fields.optional("name").map(|field| words(Some(field.node))).filter(|name| !name.is_empty());
     if matches!(kind, "cpu" | "memory") {
-        return resource(kind, field, &fields, &metadata, service, draft, sink);
+        return resource(kind, field, &fields, &metadata, service, draft, sink).map(Part::Metric);
     }
     if kind == "cron" {
-        note_cron(field, &metadata, draft);
-        return None;
+        let name = own_name.unwrap_or_else(|| format!("cron-{index}"));
+        return policy::schedule(field, &metadata, &name, draft, sink).map(Part::Schedule);
     }
     let Some(external) = external(kind, &metadata, own_name, index, draft) else {
         let what = format!("a trigger of type {} has no equivalent", quote(kind));
@@ -69,7 +77,8 @@ pub(super) fn trigger(
         let labels = external.labels.into_iter().map(|(label, value)| (label, text(value))).collect();
         metric.push(("selector".to_owned(), map([("matchLabels", Yaml::Map(labels))])));
     }
-    Some(typed("External", "external", map([("metric", Yaml::Map(metric)), ("target", target)])))
+    let external = map([("metric", Yaml::Map(metric)), ("target", target)]);
+    Some(Part::Metric(typed("External", "external", external)))
 }
 
 /// What a kind of trigger measures.
@@ -232,17 +241,4 @@ fn resource(
         typed("AverageValue", "averageValue", text(words(Some(value.node))))
     };
     Some(typed("Resource", "resource", map([("name", text(kind)), ("target", target)])))
-}
-
-fn note_cron(field: &Field<'_>, metadata: &Fields<'_>, draft: &mut Draft) {
-    let word =
-        |key: &str| quote(&metadata.optional(key).map(|field| words(Some(field.node))).unwrap_or_default());
-    let what = format!(
-        "at least {} replicas from {} to {} ({}): a schedule has no equivalent",
-        word("desiredReplicas"),
-        word("start"),
-        word("end"),
-        word("timezone")
-    );
-    draft.note(field.at(), what, "raise `minReplicas` if the hours matter more than the cost");
 }
