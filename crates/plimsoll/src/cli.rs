@@ -28,6 +28,8 @@ pub(crate) enum Command {
         /// The file to read; what has no equivalent is listed, never dropped in silence
         file: PathBuf,
     },
+    /// Run a trace through scaling policies and compare what each would have hurt and cost
+    Simulate(crate::commands::simulate::SimulateArgs),
     /// Show services, instances and queues of the running stack
     Status {
         #[command(flatten)]

@@ -58,6 +58,7 @@ async fn run(command: Command, printer: Printer) -> anyhow::Result<ExitStatus> {
         Command::Down(target) => commands::down::run(&target, printer).await,
         Command::Validate { file } => Ok(commands::validate::run(&file, printer)),
         Command::Import { file } => Ok(commands::import::run(&file, printer)),
+        Command::Simulate(args) => Ok(commands::simulate::run(&args, printer)),
         Command::Status { target, json } => commands::status::run(&target, json, printer).await,
         Command::Scale { service, replicas, target } => {
             commands::act::say(client(&target)?.scale(&service, replicas).await?, printer)
