@@ -1,6 +1,7 @@
 //! The HTTP API. Every handler is documented where it is written; the OpenAPI document is made from those words.
 
 pub mod auth;
+mod erase;
 pub mod errors;
 mod evaluate;
 mod result;
@@ -128,6 +129,7 @@ fn owner_operations(upload_limit: usize) -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
         .routes(routes!(evaluate::evaluate))
         .routes(routes!(result::result))
+        .routes(routes!(erase::erase_me))
         .layer(from_fn(deadline))
         .layer(DefaultBodyLimit::max(MAX_JSON_BYTES))
         .merge(upload)
@@ -142,6 +144,7 @@ fn admin_operations() -> OpenApiRouter<Shared> {
         .routes(routes!(admin::jobs))
         .routes(routes!(admin::job))
         .routes(routes!(admin::requeue))
+        .routes(routes!(erase::admin_erase))
         .layer(from_fn(deadline))
         .layer(DefaultBodyLimit::max(MAX_JSON_BYTES))
         .layer(from_fn(accept::json_only))
@@ -158,7 +161,7 @@ async fn deadline(request: Request, next: Next) -> Response {
 /// Never with credentials: keys travel in a header that a page has to set on purpose (W26).
 fn cors(origins: &[String]) -> CorsLayer {
     let layer = CorsLayer::new()
-        .allow_methods([http::Method::GET, http::Method::POST])
+        .allow_methods([http::Method::GET, http::Method::POST, http::Method::DELETE])
         .allow_headers([
             http::header::AUTHORIZATION,
             http::header::CONTENT_TYPE,

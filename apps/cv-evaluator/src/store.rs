@@ -5,6 +5,7 @@ mod accept;
 mod admin;
 mod counters;
 mod dead;
+mod erase;
 mod evaluations;
 mod intake;
 mod results;
@@ -20,6 +21,7 @@ pub use accept::{Accepted, JobBody, NewEvaluation, Trace};
 pub use admin::{Cursor, EvaluationRow, ListQuery};
 pub use counters::Totals;
 pub use dead::DeadReader;
+pub use erase::Erased;
 pub use evaluations::{Lease, Work, WorkStatus};
 pub use intake::Intake;
 pub use results::{StoredResult, StoredScores};
@@ -28,8 +30,10 @@ pub use uploads::{NewUpload, UploadKind};
 /// Queue of the evaluations.
 pub const QUEUE: &str = "evaluate";
 
-const MIGRATIONS: &[Migration] =
-    &[Migration { version: 1, name: "cv", sql: include_str!("store/migrations/0001_cv.sql") }];
+const MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, name: "cv", sql: include_str!("store/migrations/0001_cv.sql") },
+    Migration { version: 2, name: "erase", sql: include_str!("store/migrations/0002_erase.sql") },
+];
 
 /// Rows over which each counter is spread; see `cv_counter` in the migration.
 const COUNTER_SHARDS: i64 = 8;

@@ -37,6 +37,12 @@ pub struct Owner(String);
 #[derive(Debug, Clone)]
 pub struct Administrator(pub String);
 
+/// Whether an owner can have this name.
+pub(super) fn is_owner_name(name: &str) -> bool {
+    (1..=64).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-@".contains(&byte))
+}
+
 // === impl KeyDigest ===
 
 impl FromStr for KeyDigest {
@@ -44,11 +50,7 @@ impl FromStr for KeyDigest {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (owner, digest) = text.split_once(':').ok_or("no colon")?;
-        let sane = |owner: &str| {
-            (1..=64).contains(&owner.len())
-                && owner.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-@".contains(&byte))
-        };
-        if !sane(owner) || owner == ANONYMOUS {
+        if !is_owner_name(owner) || owner == ANONYMOUS {
             return Err("not an owner's name");
         }
         let mut sha256 = [0; 32];

@@ -3,6 +3,7 @@
 
 mod admin;
 mod edge;
+mod erase;
 mod evaluate;
 mod openapi;
 mod owners;

@@ -137,6 +137,18 @@ async fn every_operation_answers_as_documented() {
     w.call("admin_requeue", 401, requeue(&id)).await;
     w.call("admin_requeue", 400, requeue("%ff").bearer_auth(&token)).await;
 
+    w.call("erase_me", 403, stack.delete("/v1/me")).await;
+    w.call("erase_me", 406, stack.delete("/v1/me").header("accept", "text/html")).await;
+    let keyed = crate::owners::stack().await;
+    w.call("erase_me", 200, keyed.delete("/v1/me").bearer_auth("secret-a")).await;
+    w.call("erase_me", 401, keyed.delete("/v1/me")).await;
+    keyed.stop().await;
+    let erase = |owner: &str| stack.delete(&format!("/admin/api/owners/{owner}"));
+    w.call("admin_erase", 200, erase("anonymous").bearer_auth(&token)).await;
+    w.call("admin_erase", 400, erase("a%20b").bearer_auth(&token)).await;
+    w.call("admin_erase", 401, erase("anonymous")).await;
+    w.call("result", 404, stack.get(&path)).await;
+
     // Nothing is documented that was not called.
     let called: BTreeSet<&str> = witness.seen.iter().map(|(operation, _)| operation.as_str()).collect();
     for operation in witness.operations() {

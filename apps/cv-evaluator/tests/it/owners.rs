@@ -14,7 +14,12 @@ fn keys() -> String {
         .join(",")
 }
 
-async fn upload_as(stack: &Stack, key: &str) -> Value {
+/// A server on which acme has the key `secret-a` and globex `secret-b`.
+pub(crate) async fn stack() -> Stack {
+    Stack::with(&[("API_KEYS", &keys())]).await
+}
+
+pub(crate) async fn upload_as(stack: &Stack, key: &str) -> Value {
     let form = Form::new().file("cv", "cv.txt", CV.as_bytes()).file("project", "p.txt", PROJECT.as_bytes());
     form.send(stack.post("/v1/upload").bearer_auth(key)).await.json().await.unwrap()
 }

@@ -29,6 +29,8 @@ async fn w38_no_page_reads_or_sorts_a_whole_table() {
         ("expired", include_str!("../../src/store/sql/find_expired.sql"), 3),
         ("unused", include_str!("../../src/store/sql/find_unused_uploads.sql"), 2),
         ("stale", include_str!("../../src/store/sql/find_stale_pending.sql"), 1),
+        ("erase evaluations", include_str!("../../src/store/sql/erase_evaluations.sql"), 1),
+        ("erase uploads", include_str!("../../src/store/sql/erase_uploads.sql"), 1),
         ("upload", include_str!("../../src/store/sql/upload_kind.sql"), 2),
     ] {
         let plan = plan(&stack, sql, binds).await;

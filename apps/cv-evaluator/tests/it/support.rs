@@ -98,6 +98,10 @@ impl Stack {
         self.http.post(format!("http://{}{path}", self.address))
     }
 
+    pub(crate) fn delete(&self, path: &str) -> RequestBuilder {
+        self.http.delete(format!("http://{}{path}", self.address))
+    }
+
     /// Uploads two texts; answers the body for an evaluation of them.
     pub(crate) async fn upload_texts(&self) -> Value {
         let form = Form::new().file("cv", "cv.txt", CV.as_bytes()).file(

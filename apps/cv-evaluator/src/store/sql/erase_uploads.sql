@@ -1,0 +1,1 @@
+DELETE FROM cv_upload WHERE owner = $1

@@ -1,0 +1,130 @@
+//! Erasing all that is held of an owner.
+
+use std::time::Duration;
+
+use plimsoll_jobs::JobsError;
+use serde_json::{Value, json};
+
+use crate::owners::{stack, upload_as};
+use crate::support::{CV, Form, PROJECT, Stack, text};
+
+/// Words that stand in no other document.
+const MARK: &str = "Xanthippe Quagmire-Zoltowski";
+
+async fn evaluate_as(stack: &Stack, key: &str, body: &Value) -> String {
+    let request = stack.post("/v1/evaluate").bearer_auth(key).header("idempotency-key", "k").json(body);
+    let response = request.send().await.unwrap();
+    assert_eq!(response.status(), 202);
+    text(&response.json().await.unwrap(), "id")
+}
+
+async fn erase_as(stack: &Stack, key: &str) -> Value {
+    let response = stack.delete("/v1/me").bearer_auth(key).send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    response.json().await.unwrap()
+}
+
+async fn status_as(stack: &Stack, key: &str, id: &str) -> u16 {
+    let request = stack.get(&format!("/v1/result/{id}")).bearer_auth(key);
+    request.send().await.unwrap().status().as_u16()
+}
+
+async fn count(stack: &Stack, sql: &'static str) -> i64 {
+    sqlx::query_scalar(sql).fetch_one(stack.store.jobs().sqlite().unwrap()).await.unwrap()
+}
+
+#[tokio::test]
+async fn w37_all_that_is_held_of_an_owner_is_erased_and_nothing_of_another() {
+    let stack = stack().await;
+    let mine = upload_as(&stack, "secret-a").await;
+    let theirs = upload_as(&stack, "secret-b").await;
+    let done = evaluate_as(&stack, "secret-a", &mine).await;
+    let kept = evaluate_as(&stack, "secret-b", &theirs).await;
+    let worker = stack.worker(&[]).await;
+    for (key, id) in [("secret-a", &done), ("secret-b", &kept)] {
+        crate::support::eventually(async || {
+            let request = stack.get(&format!("/v1/result/{id}")).bearer_auth(key);
+            let body: Value = request.send().await.unwrap().json().await.unwrap();
+            (body["status"] == "completed").then_some(())
+        })
+        .await;
+    }
+    worker.stop().await;
+
+    let erased = erase_as(&stack, "secret-a").await;
+    assert_eq!(erased["owner"], "acme");
+    assert_eq!((&erased["uploads"], &erased["evaluations"]), (&json!(2), &json!(1)));
+    assert_eq!(status_as(&stack, "secret-a", &done).await, 404);
+    assert_eq!(status_as(&stack, "secret-b", &kept).await, 200);
+    for (sql, left) in [
+        ("SELECT COUNT(*) FROM cv_upload", 2),
+        ("SELECT COUNT(DISTINCT upload_id) FROM cv_upload_chunk", 2),
+        ("SELECT COUNT(*) FROM cv_evaluation", 1),
+        ("SELECT COUNT(*) FROM cv_result", 1),
+    ] {
+        assert_eq!(count(&stack, sql).await, left, "{sql}");
+    }
+    assert_eq!(
+        erase_as(&stack, "secret-a").await,
+        json!({ "owner": "acme", "uploads": 0, "evaluations": 0, "jobs": 0 })
+    );
+    // The key is still good, and what it names is new.
+    let again = upload_as(&stack, "secret-a").await;
+    evaluate_as(&stack, "secret-a", &again).await;
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn w37_what_waits_is_withdrawn_and_what_runs_writes_nothing_any_more() {
+    let stack = stack().await;
+    let body = upload_as(&stack, "secret-a").await;
+    let running = evaluate_as(&stack, "secret-a", &body).await;
+    let jobs = stack.store.jobs();
+    let job = jobs.claim("evaluate", "w", Duration::from_secs(60), 1).await.unwrap().pop().unwrap();
+    assert!(stack.store.start(&running, &job).await.unwrap());
+    let waiting = stack.post("/v1/evaluate").bearer_auth("secret-a").json(&body).send().await.unwrap();
+    assert_eq!(waiting.status(), 202);
+
+    let erased = erase_as(&stack, "secret-a").await;
+    assert_eq!((&erased["evaluations"], &erased["jobs"]), (&json!(2), &json!(2)));
+    assert!(jobs.claim("evaluate", "w", Duration::from_secs(60), 10).await.unwrap().is_empty());
+    let lost = jobs.heartbeat(&job, Duration::from_secs(60)).await;
+    assert!(lost.as_ref().is_err_and(JobsError::is_lease_lost), "{lost:?}");
+    let failed = stack.store.fail(&job, &running, plimsoll_jobs::FailureClass::Never, "X", "late").await;
+    assert!(failed.is_err(), "a late worker settles nothing");
+    assert_eq!(count(&stack, "SELECT COUNT(*) FROM cv_evaluation").await, 0);
+    for stats in jobs.stats(Some("evaluate")).await.unwrap() {
+        assert_eq!((stats.ready, stats.leased), (0, 0), "the queue's own figures follow");
+    }
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn w37_the_words_are_gone_from_the_disk_and_not_only_from_the_tables() {
+    let stack = stack().await;
+    let cv = format!("{MARK}\n{CV}");
+    let form = Form::new().file("cv", "cv.txt", cv.as_bytes()).file("project", "p.txt", PROJECT.as_bytes());
+    assert_eq!(form.send(stack.post("/v1/upload").bearer_auth("secret-a")).await.status(), 200);
+    let on_disk = async || {
+        // Brings the log into the file and empties it, as the database does from time to time.
+        let pool = stack.store.jobs().sqlite().unwrap();
+        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(pool).await.unwrap();
+        let files = std::fs::read_dir(stack.directory.path()).unwrap();
+        files
+            .map(|file| std::fs::read(file.unwrap().path()).unwrap_or_default())
+            .any(|bytes| bytes.windows(MARK.len()).any(|window| window == MARK.as_bytes()))
+    };
+    assert!(on_disk().await);
+    erase_as(&stack, "secret-a").await;
+    assert!(!on_disk().await);
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn w37_without_keys_nobody_erases_everybody() {
+    let stack = Stack::start().await;
+    stack.upload_texts().await;
+    crate::support::error_of(stack.delete("/v1/me").send().await.unwrap(), 403, "FORBIDDEN").await;
+    assert_eq!(count(&stack, "SELECT COUNT(*) FROM cv_upload").await, 2);
+    stack.stop().await;
+}
