@@ -140,6 +140,7 @@ impl Controller {
                     if Instant::now() >= self.next_sync {
                         self.next_sync = Instant::now() + self.stack.control.sync_period;
                         round = Round::Sync;
+                        self.size();
                     }
                     self.decide(round);
                 }

@@ -29,6 +29,7 @@ pub mod record;
 mod service;
 mod shadow;
 pub mod signal;
+mod sizing;
 pub mod view;
 
 pub use controller::{Parts, start};

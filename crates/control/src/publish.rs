@@ -96,7 +96,12 @@ fn service(name: &str, managed: &Managed, inputs: &Inputs<'_>) -> ServiceView {
         min,
         max,
         memory_enforcement: enforcement(&own).name().to_owned(),
-        metrics: managed.metrics.clone(),
+        metrics: managed
+            .metrics
+            .iter()
+            .chain(managed.sizing.iter().flat_map(|it| &it.lines))
+            .cloned()
+            .collect(),
         instances: own.iter().map(|it| instance(it, leaving(it), inputs.gateway.as_ref())).collect(),
     }
 }

@@ -9,6 +9,7 @@ use std::{
 use plimsoll_fleet::{Health, Instance, InstanceId, ServiceSpec, State};
 use plimsoll_scale::policy::{Policy, PolicyDecision, PolicyState};
 use plimsoll_scale::spec::policy::ScalingPolicy;
+use plimsoll_scale::vpa::UsageCheckpoint;
 use plimsoll_scale::{State as History, Time};
 use plimsoll_stack::Service;
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,7 @@ use crate::{
     plan::{Member, Phase},
     record::{Draft, Kind},
     shadow::{self, Shadow},
+    sizing::Sizing,
 };
 
 /// What survives a restart of plimsoll.
@@ -35,6 +37,9 @@ pub(crate) struct Memory {
     /// History of the shadow policy.
     #[serde(default, skip_serializing_if = "shadow::Memory::is_empty")]
     pub(crate) shadow: shadow::Memory,
+    /// CPU and memory that its instances used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) usage: Option<UsageCheckpoint>,
 }
 
 /// One service and everything the controller knows about it.
@@ -46,6 +51,8 @@ pub(crate) struct Managed {
     pub(crate) policy: Option<Arc<Policy>>,
     /// The policy that decides beside it and acts on nothing.
     pub(crate) shadow: Option<Shadow>,
+    /// What its usage says of the size of an instance, when that is asked for.
+    pub(crate) sizing: Option<Sizing>,
     /// When it is asked between two syncs.
     pub(crate) pace: Pace,
     /// What it has been warned of already.
@@ -78,9 +85,9 @@ impl Managed {
         Self {
             service: service.clone(),
             spec,
-            memory,
             policy: compile(name, service.scaling.as_ref()),
             shadow: compile(name, service.shadow.as_ref()).map(Shadow::new),
+            sizing: Sizing::new(service, memory.usage.as_ref()),
             pace: Pace::default(),
             alerts: Alerts::default(),
             leaving: BTreeSet::new(),
@@ -88,6 +95,7 @@ impl Managed {
             metrics: Vec::new(),
             last_hold: None,
             held_at: None,
+            memory,
         }
     }
 
@@ -169,6 +177,9 @@ impl Managed {
         }
         let (min, max) = service.bounds();
         self.memory.desired = self.memory.desired.clamp(min, max);
+        if self.service.vertical != service.vertical {
+            self.sizing = Sizing::new(service, self.memory.usage.as_ref());
+        }
         if self.service.scaling != service.scaling {
             self.policy = compile(&name, service.scaling.as_ref());
         }
