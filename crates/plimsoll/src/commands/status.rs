@@ -107,7 +107,9 @@ fn trouble(instance: &InstanceView) -> Vec<String> {
         return Vec::new();
     }
     let exit = instance.last_exit.as_deref().unwrap_or("ended");
-    let mut lines = vec![String::new(), format!("{}: {exit}; last log lines:", instance.id)];
+    // A program that never started has said nothing.
+    let heading = if instance.last_log.is_empty() { "" } else { "; last log lines:" };
+    let mut lines = vec![String::new(), format!("{}: {exit}{heading}", instance.id)];
     lines.extend(instance.last_log.iter().map(|line| format!("  {line}")));
     lines
 }
