@@ -1,11 +1,14 @@
 //! The connections on which queue and application write together.
 
 use sqlx::pool::PoolConnection;
-use sqlx::{Sqlite, SqliteConnection, Transaction};
+use sqlx::{PgConnection, Postgres, Sqlite, SqliteConnection, Transaction};
+use std::sync::Arc;
+
 use tokio::sync::watch;
 
 use crate::JobsError;
 use crate::memory::MemoryTx;
+use crate::postgres::PgBell;
 use crate::sqlite::Bell;
 
 /// A borrowed connection to the queue's database, of whichever kind.
@@ -21,6 +24,7 @@ pub struct Conn<'c> {
 #[derive(Debug)]
 pub(crate) enum Kind<'c> {
     Sqlite(&'c mut SqliteConnection),
+    Postgres(&'c mut PgConnection),
     Memory(&'c mut MemoryTx),
 }
 
@@ -38,6 +42,7 @@ pub struct Tx {
 #[derive(Debug)]
 pub(crate) enum Inner {
     Sqlite(Transaction<'static, Sqlite>, Option<Bell>),
+    Postgres(Transaction<'static, Postgres>, Arc<PgBell>),
     Memory(MemoryTx),
 }
 
@@ -59,26 +64,41 @@ impl Tx {
         }
     }
 
+    /// The connection, for the application's own statements.
+    ///
+    /// # Errors
+    /// [`JobsError::WrongConnection`] when the queue is not in Postgres.
+    pub fn postgres(&mut self) -> Result<&mut PgConnection, JobsError> {
+        match &mut self.inner {
+            Inner::Postgres(tx, _) => Ok(tx),
+            _ => Err(JobsError::WrongConnection),
+        }
+    }
+
     /// Makes it durable, then wakes the workers, of other processes too.
     ///
     /// # Errors
     /// When the database fails; then nothing of the transaction has happened, or, if the connection broke during
     /// the commit, all of it may have.
     pub async fn commit(self) -> Result<(), JobsError> {
-        let bell = match self.inner {
+        let ring = |ring: &dyn Fn()| {
+            if self.wakes {
+                self.committed.send_modify(|n| *n = n.wrapping_add(1));
+                ring();
+            }
+        };
+        match self.inner {
             Inner::Sqlite(tx, bell) => {
                 tx.commit().await?;
-                bell
+                ring(&|| bell.iter().for_each(Bell::ring));
+            }
+            Inner::Postgres(tx, bell) => {
+                tx.commit().await?;
+                ring(&|| bell.ring());
             }
             Inner::Memory(tx) => {
                 tx.commit();
-                None
-            }
-        };
-        if self.wakes {
-            self.committed.send_modify(|n| *n = n.wrapping_add(1));
-            if let Some(bell) = bell {
-                bell.ring();
+                ring(&|| ());
             }
         }
         Ok(())
@@ -91,6 +111,7 @@ impl Tx {
     pub async fn rollback(self) -> Result<(), JobsError> {
         match self.inner {
             Inner::Sqlite(tx, _) => Ok(tx.rollback().await?),
+            Inner::Postgres(tx, _) => Ok(tx.rollback().await?),
             Inner::Memory(_) => Ok(()),
         }
     }
@@ -111,6 +132,7 @@ impl<'c> From<&'c mut Tx> for Conn<'c> {
     fn from(tx: &'c mut Tx) -> Self {
         let kind = match &mut tx.inner {
             Inner::Sqlite(tx, _) => Kind::Sqlite(tx),
+            Inner::Postgres(tx, _) => Kind::Postgres(tx),
             Inner::Memory(tx) => Kind::Memory(tx),
         };
         Self { kind, wakes: Some(&mut tx.wakes) }
@@ -132,5 +154,23 @@ impl<'c> From<&'c mut PoolConnection<Sqlite>> for Conn<'c> {
 impl<'c, 't: 'c> From<&'c mut Transaction<'t, Sqlite>> for Conn<'c> {
     fn from(c: &'c mut Transaction<'t, Sqlite>) -> Self {
         Self { kind: Kind::Sqlite(c), wakes: None }
+    }
+}
+
+impl<'c> From<&'c mut PgConnection> for Conn<'c> {
+    fn from(c: &'c mut PgConnection) -> Self {
+        Self { kind: Kind::Postgres(c), wakes: None }
+    }
+}
+
+impl<'c> From<&'c mut PoolConnection<Postgres>> for Conn<'c> {
+    fn from(c: &'c mut PoolConnection<Postgres>) -> Self {
+        Self { kind: Kind::Postgres(c), wakes: None }
+    }
+}
+
+impl<'c, 't: 'c> From<&'c mut Transaction<'t, Postgres>> for Conn<'c> {
+    fn from(c: &'c mut Transaction<'t, Postgres>) -> Self {
+        Self { kind: Kind::Postgres(c), wakes: None }
     }
 }

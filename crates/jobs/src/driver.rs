@@ -189,6 +189,11 @@ pub(crate) trait Driver {
         from_ms: Millis,
         to_ms: Millis,
     ) -> impl Future<Output = Result<bool>> + Send;
+
+    /// Whatever this kind of database needs done now and then for speed; nothing depends on it.
+    fn tidy(&self) -> impl Future<Output = Result<()>> + Send {
+        std::future::ready(Ok(()))
+    }
 }
 
 /// Where a claim that serves several lanes looks next: remembers the last lane served, per queue.

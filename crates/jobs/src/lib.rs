@@ -30,6 +30,7 @@ mod job;
 mod jobs;
 mod memory;
 mod migrate;
+mod postgres;
 mod sqlite;
 mod stats;
 mod worker;

@@ -76,6 +76,6 @@ pub(crate) fn pending<'m>(
     Ok(&steps[applied.len()..])
 }
 
-fn hash(sql: &str) -> String {
+pub(crate) fn hash(sql: &str) -> String {
     hex::encode(Sha256::digest(sql.as_bytes()))
 }

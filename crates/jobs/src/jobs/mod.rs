@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
-use sqlx::SqlitePool;
+use sqlx::{PgPool, SqlitePool};
 use tokio::sync::watch;
 
 use crate::clock::{Clock, Millis, SystemClock, millis};
@@ -14,6 +14,7 @@ use crate::driver::{Claim, Driver as _, Extended, Next};
 use crate::job::{Claimed, Enqueued, FailureClass, JobId, MAX_MESSAGE_BYTES, NewJob, Outcome, check_name};
 use crate::memory::MemoryDriver;
 use crate::migrate::{self, Migration};
+use crate::postgres::{self, PostgresDriver};
 use crate::sqlite::{self, Listening, SqliteDriver};
 use crate::{Backoff, JobsError, QueueStats};
 
@@ -22,7 +23,7 @@ use crate::{Backoff, JobsError, QueueStats};
 pub struct JobsOptions {
     /// Longest wait for the database's write lock or for a free connection. Default 10 s.
     pub busy_timeout: Duration,
-    /// Connections for reading. Default 4.
+    /// Connections for reading in SQLite, beside the one that writes; in Postgres, four times as many in all. Default 4.
     pub readers: u32,
     /// Waits between attempts.
     pub backoff: Backoff,
@@ -43,6 +44,7 @@ pub struct Jobs {
 #[derive(Debug, Clone)]
 enum Backend {
     Sqlite(SqliteDriver),
+    Postgres(PostgresDriver),
     Memory(MemoryDriver),
 }
 
@@ -51,6 +53,7 @@ macro_rules! ask {
     ($jobs:expr, $driver:ident => $call:expr) => {
         match &$jobs.backend {
             Backend::Sqlite($driver) => $call,
+            Backend::Postgres($driver) => $call,
             Backend::Memory($driver) => $call,
         }
     };
@@ -61,6 +64,7 @@ macro_rules! on {
     ($jobs:expr, $conn:expr, ($driver:ident, $c:ident) => $call:expr) => {
         match (&$jobs.backend, $conn.kind) {
             (Backend::Sqlite($driver), Kind::Sqlite($c)) => $call,
+            (Backend::Postgres($driver), Kind::Postgres($c)) => $call,
             (Backend::Memory($driver), Kind::Memory($c)) => $call,
             _ => Err(JobsError::WrongConnection),
         }
@@ -98,7 +102,7 @@ impl Default for JobsOptions {
 impl Jobs {
     /// Opens the queue at `url`, making and migrating its tables as needed. Safe while other processes do the same.
     ///
-    /// `sqlite:///absolute/path.db` (made with mode 0600), `sqlite::memory:` (one connection: do not hold a [`Tx`]
+    /// `sqlite:///absolute/path.db` (made with mode 0600), `postgres://user:password@host/database`, `sqlite::memory:` (one connection: do not hold a [`Tx`]
     /// across other calls) or `memory:` (no database at all: for tests).
     ///
     /// # Errors
@@ -106,9 +110,11 @@ impl Jobs {
     pub async fn open(url: &str, options: JobsOptions) -> Result<Self, JobsError> {
         let backend = match url.split_once(':') {
             Some(("sqlite", _)) => Backend::Sqlite(sqlite::open(url, &options).await?),
+            Some(("postgres" | "postgresql", _)) => Backend::Postgres(postgres::open(url, &options).await?),
             Some(("memory", "")) => Backend::Memory(MemoryDriver::new(options.busy_timeout)),
             _ => {
-                let why = "expected sqlite:///absolute/path.db, sqlite::memory: or memory:".to_owned();
+                let why = "expected sqlite:///absolute/path.db, postgres://…, sqlite::memory: or memory:"
+                    .to_owned();
                 return Err(JobsError::Address { url: url.to_owned(), why });
             }
         };
@@ -136,6 +142,7 @@ impl Jobs {
         }
         match &self.backend {
             Backend::Sqlite(driver) => migrate::sqlite(driver, component, steps).await,
+            Backend::Postgres(driver) => postgres::migrate(&driver.pool, component, steps).await,
             Backend::Memory(_) => Err(JobsError::WrongConnection),
         }
     }
@@ -147,7 +154,18 @@ impl Jobs {
     pub fn sqlite(&self) -> Result<&SqlitePool, JobsError> {
         match &self.backend {
             Backend::Sqlite(driver) => Ok(&driver.reader),
-            Backend::Memory(_) => Err(JobsError::WrongConnection),
+            _ => Err(JobsError::WrongConnection),
+        }
+    }
+
+    /// The pool for the application's own statements.
+    ///
+    /// # Errors
+    /// [`JobsError::WrongConnection`] when the queue is not in Postgres.
+    pub fn postgres(&self) -> Result<&PgPool, JobsError> {
+        match &self.backend {
+            Backend::Postgres(driver) => Ok(&driver.pool),
+            _ => Err(JobsError::WrongConnection),
         }
     }
 
@@ -158,6 +176,7 @@ impl Jobs {
     pub async fn begin(&self) -> Result<Tx, JobsError> {
         let inner = match &self.backend {
             Backend::Sqlite(driver) => Inner::Sqlite(driver.begin().await?, driver.bell.clone()),
+            Backend::Postgres(driver) => Inner::Postgres(driver.begin().await?, Arc::clone(&driver.bell)),
             Backend::Memory(driver) => Inner::Memory(driver.begin().await?),
         };
         Ok(Tx::new(inner, self.shared.committed.clone()))
@@ -368,11 +387,23 @@ impl Jobs {
         ask!(self, d => d.stats(queue, self.now_ms()).await)
     }
 
+    /// Whatever the database needs now and then for speed; workers see to it.
+    pub(crate) async fn tidy(&self) -> Result<(), JobsError> {
+        ask!(self, d => d.tidy().await)
+    }
+
     /// Tells when a [`Tx`] of this process, or, where the kernel can tell, of any, has committed new work.
     pub(crate) fn committed(&self) -> watch::Receiver<u64> {
-        if let Backend::Sqlite(driver) = &self.backend {
-            let listen = || driver.bell.as_ref()?.listen(self.shared.committed.clone());
-            self.shared.listening.get_or_init(listen);
+        let rung = || self.shared.committed.clone();
+        match &self.backend {
+            Backend::Sqlite(driver) => {
+                self.shared.listening.get_or_init(|| driver.bell.as_ref()?.listen(rung()));
+            }
+            Backend::Postgres(driver) => {
+                let listen = || Some(Listening::to(postgres::listen(driver.pool.clone(), rung())));
+                self.shared.listening.get_or_init(listen);
+            }
+            Backend::Memory(_) => {}
         }
         self.shared.committed.subscribe()
     }

@@ -46,16 +46,24 @@ impl Bell {
     /// None when the kernel cannot tell.
     pub(crate) fn listen(&self, rung: watch::Sender<u64>) -> Option<Listening> {
         match kernel::watch(&self.path) {
-            Ok(mut events) => Some(Listening(tokio::spawn(async move {
+            Ok(mut events) => Some(Listening::to(async move {
                 while let Ok(()) = events.next().await {
                     rung.send_modify(|n| *n = n.wrapping_add(1));
                 }
-            }))),
+            })),
             Err(e) => {
                 tracing::info!(error = %e, "no doorbell, workers will poll");
                 None
             }
         }
+    }
+}
+
+// === impl Listening ===
+
+impl Listening {
+    pub(crate) fn to(bell: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self(tokio::spawn(bell))
     }
 }
 

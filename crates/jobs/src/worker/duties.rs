@@ -18,6 +18,9 @@ pub(super) async fn run(shared: Arc<Shared>) {
         if let Err(e) = shared.jobs.enqueue_due().await {
             tracing::warn!(error = %e, "recurring jobs were not enqueued, trying again");
         }
+        if let Err(e) = shared.jobs.tidy().await {
+            tracing::warn!(error = %e, "tidying failed, trying again");
+        }
         ticks += 1;
         if ticks.is_multiple_of(PURGE_EVERY)
             && let Err(e) = shared.jobs.purge(shared.options.keep_dead).await

@@ -39,6 +39,21 @@ pub(crate) async fn sqlite() -> Fixture {
     Fixture { jobs, clock, other, _dir: Some(dir) }
 }
 
+/// None if the tests were told to do without Postgres.
+pub(crate) async fn postgres() -> Option<Fixture> {
+    Some(postgres_emptied(&crate::server::server(false)?.database().await).await)
+}
+
+/// A database that may have been used before.
+pub(crate) async fn postgres_emptied(url: &str) -> Fixture {
+    let clock = Arc::new(ManualClock::at(START_MS));
+    let options = || JobsOptions { readers: 1, ..options(&clock) };
+    let jobs = Jobs::open(url, options()).await.unwrap();
+    let other = Jobs::open(url, options()).await.unwrap();
+    sqlx::raw_sql(include_str!("empty_postgres.sql")).execute(jobs.postgres().unwrap()).await.unwrap();
+    Fixture { jobs, clock, other, _dir: None }
+}
+
 impl Fixture {
     pub(crate) async fn add(&self, job: NewJob) -> Enqueued {
         self.try_add(job).await.unwrap()

@@ -9,6 +9,8 @@ mod lanes;
 mod lease;
 mod model;
 mod order;
+#[path = "../support/postgres.rs"]
+mod server;
 
 /// Makes a test per driver out of each function, which takes a fixture.
 macro_rules! every_driver {
@@ -23,6 +25,14 @@ macro_rules! every_driver {
             #[tokio::test]
             async fn $name() {
                 crate::$module::$name(crate::fixture::sqlite().await).await;
+            }
+        )* })* }
+        mod postgres { $(mod $module { $(
+            #[tokio::test]
+            async fn $name() {
+                if let Some(fixture) = crate::fixture::postgres().await {
+                    crate::$module::$name(fixture).await;
+                }
             }
         )* })* }
     };

@@ -13,7 +13,7 @@ use crate::fixture::{self, Fixture, LEASE, job};
 enum Call {
     Add { priority: i16, delay_s: u64, lane: usize, key: Option<u8>, attempts: u32, count: usize },
     Claim { limit: u32 },
-    Heartbeat { which: usize },
+    Heartbeat,
     Complete { which: usize },
     Fail { which: usize, class: FailureClass },
     Release { which: usize },
@@ -32,7 +32,7 @@ fn call() -> impl Strategy<Value = Call> {
         4 => (-1..2i16, prop_oneof![2 => Just(0u64), 1 => 1..15u64], 0..3usize, proptest::option::weighted(0.2, 0..4u8), 1..4u32, 1..5usize)
             .prop_map(|(priority, delay_s, lane, key, attempts, count)| Call::Add { priority, delay_s, lane, key, attempts, count }),
         4 => (1..6u32).prop_map(|limit| Call::Claim { limit }),
-        2 => any::<usize>().prop_map(|which| Call::Heartbeat { which }),
+        2 => Just(Call::Heartbeat),
         3 => any::<usize>().prop_map(|which| Call::Complete { which }),
         2 => (any::<usize>(), class).prop_map(|(which, class)| Call::Fail { which, class }),
         1 => any::<usize>().prop_map(|which| Call::Release { which }),
@@ -96,12 +96,14 @@ async fn answer(side: &mut Side, call: &Call) -> String {
             held.sort_by_key(|c| (c.id, c.attempt, c.lease_until_ms));
             format!("{told:?}")
         }
-        Call::Heartbeat { which } => match pick(*which, &held) {
-            Some(c) => {
-                format!("{:?}", f.jobs.heartbeat(&c, LEASE).await.map(|e| e.cancel).map_err(|e| kind(&e)))
-            }
-            None => String::new(),
-        },
+        // All at once: a driver may extend the jobs of one claim together.
+        Call::Heartbeat => {
+            let kept = f.jobs.heartbeat_many(&held.iter().collect::<Vec<_>>(), LEASE).await.unwrap();
+            let mut told: Vec<_> = kept.iter().map(|k| (side.ordinal(k.job), k.cancel)).collect();
+            told.sort_unstable();
+            told.dedup();
+            format!("{told:?}")
+        }
         Call::Complete { which } => match pick(*which, &held) {
             Some(c) => format!("{:?}", f.complete(&c).await.map_err(|e| kind(&e))),
             None => String::new(),
@@ -161,7 +163,7 @@ fn extra() -> u32 {
     std::env::var("PLIMSOLL_MODEL_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(0)
 }
 
-fn agree<F: Future<Output = Fixture>>(database: impl Fn() -> F, cases: u32) {
+fn agree(database: impl AsyncFn() -> Fixture, cases: u32) {
     let config = Config {
         cases: cases.max(extra()),
         max_shrink_iters: 200,
@@ -188,4 +190,11 @@ fn agree<F: Future<Output = Fixture>>(database: impl Fn() -> F, cases: u32) {
 #[test]
 fn sqlite_answers_like_the_model() {
     agree(fixture::sqlite, 40);
+}
+
+#[test]
+fn postgres_answers_like_the_model() {
+    let Some(server) = crate::server::server(false) else { return };
+    let url = tokio::runtime::Runtime::new().unwrap().block_on(server.database());
+    agree(async || fixture::postgres_emptied(&url).await, 30);
 }

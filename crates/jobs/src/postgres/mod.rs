@@ -1,0 +1,188 @@
+//! The queue in Postgres. See the first migration for why the tables look different from those in SQLite.
+
+mod admin;
+mod bell;
+mod claim;
+mod enqueue;
+mod look;
+mod open;
+mod settle;
+
+use std::sync::Arc;
+
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+
+pub(crate) use bell::{PgBell, listen};
+pub(crate) use open::{migrate, open};
+
+use crate::QueueStats;
+use crate::clock::Millis;
+use crate::cron::StoredCron;
+use crate::driver::{Claim, Driver, Extended, Next, Result, Turns};
+use crate::info::{AttemptFailure, Cancelled, DeadCursor, DeadLetter, JobInfo};
+use crate::job::{Claimed, Enqueued, JobId, NewJob};
+use claim::Heads;
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub(crate) struct PostgresDriver {
+    pub(crate) pool: PgPool,
+    pub(crate) bell: Arc<PgBell>,
+    turns: Turns,
+    heads: Heads,
+}
+
+// === impl PostgresDriver ===
+
+impl PostgresDriver {
+    pub(crate) async fn begin(&self) -> Result<Transaction<'static, Postgres>> {
+        Ok(self.pool.begin().await?)
+    }
+}
+
+impl Driver for PostgresDriver {
+    type Conn = PgConnection;
+
+    async fn insert(
+        &self,
+        conn: &mut PgConnection,
+        jobs: &[NewJob],
+        now_ms: Millis,
+    ) -> Result<Vec<Enqueued>> {
+        self.heads.added(jobs, now_ms);
+        enqueue::insert(conn, jobs, now_ms).await
+    }
+
+    async fn peek(&self, queue: &str, now_ms: Millis) -> Result<bool> {
+        let mut conn = self.pool.acquire().await?;
+        let seen = claim::peek(&mut conn, queue, now_ms).await?;
+        Ok(seen.expired || seen.due || seen.ready)
+    }
+
+    async fn claim(&self, conn: &mut PgConnection, claim: Claim<'_>) -> Result<Vec<Claimed>> {
+        claim::claim(conn, claim, &self.turns, &self.heads).await
+    }
+
+    async fn extend(
+        &self,
+        conn: &mut PgConnection,
+        jobs: &[&Claimed],
+        now_ms: Millis,
+        until_ms: Millis,
+    ) -> Result<Vec<Extended>> {
+        settle::extend(conn, jobs, now_ms, until_ms).await
+    }
+
+    async fn complete(
+        &self,
+        conn: &mut PgConnection,
+        _queue: &str,
+        jobs: &[&Claimed],
+        now_ms: Millis,
+    ) -> Result<Vec<JobId>> {
+        settle::complete(conn, jobs, now_ms).await
+    }
+
+    async fn give_up(
+        &self,
+        conn: &mut PgConnection,
+        job: &Claimed,
+        now_ms: Millis,
+        next: Next<'_>,
+    ) -> Result<bool> {
+        if matches!(next, Next::Release) {
+            self.heads.forget(&job.queue);
+        }
+        settle::give_up(conn, job, now_ms, next).await
+    }
+
+    async fn progress(
+        &self,
+        conn: &mut PgConnection,
+        job: &Claimed,
+        now_ms: Millis,
+        permille: u16,
+        note: &str,
+    ) -> Result<bool> {
+        settle::progress(conn, job, now_ms, permille, note).await
+    }
+
+    async fn stats(&self, queue: Option<&str>, now_ms: Millis) -> Result<Vec<QueueStats>> {
+        look::stats(&self.pool, queue, now_ms).await
+    }
+
+    async fn find(&self, id: JobId) -> Result<Option<JobInfo>> {
+        look::find(&self.pool, id).await
+    }
+
+    async fn failures(&self, id: JobId) -> Result<Vec<AttemptFailure>> {
+        look::failures(&self.pool, id).await
+    }
+
+    async fn cancel(&self, conn: &mut PgConnection, id: JobId, now_ms: Millis) -> Result<Option<Cancelled>> {
+        admin::cancel(conn, id, now_ms).await
+    }
+
+    async fn dead(&self, queue: &str, after: DeadCursor, limit: u32) -> Result<Vec<DeadLetter>> {
+        look::dead(&self.pool, queue, after, limit).await
+    }
+
+    async fn requeue(&self, conn: &mut PgConnection, id: JobId, now_ms: Millis) -> Result<bool> {
+        self.heads.forget_all();
+        admin::requeue(conn, id, now_ms).await
+    }
+
+    async fn discard(&self, conn: &mut PgConnection, id: JobId) -> Result<bool> {
+        Ok(admin::discard(conn, &[id.0]).await? == 1)
+    }
+
+    async fn purge(
+        &self,
+        conn: &mut PgConnection,
+        now_ms: Millis,
+        dead_before_ms: Millis,
+        limit: u32,
+    ) -> Result<u64> {
+        admin::purge(conn, now_ms, dead_before_ms, limit).await
+    }
+
+    async fn erase(&self, conn: &mut PgConnection, owner: &str) -> Result<u64> {
+        admin::erase(conn, owner).await
+    }
+
+    async fn limit_lane(
+        &self,
+        conn: &mut PgConnection,
+        queue: &str,
+        lane: &str,
+        max_leased: Option<u32>,
+    ) -> Result<()> {
+        admin::limit_lane(conn, queue, lane, max_leased).await
+    }
+
+    async fn set_cron(&self, conn: &mut PgConnection, cron: &StoredCron) -> Result<()> {
+        admin::set_cron(conn, cron).await
+    }
+
+    async fn drop_cron(&self, conn: &mut PgConnection, name: &str) -> Result<bool> {
+        admin::drop_cron(conn, name).await
+    }
+
+    async fn crons(&self, due_ms: Option<Millis>) -> Result<Vec<StoredCron>> {
+        admin::crons(&self.pool, due_ms).await
+    }
+
+    async fn advance_cron(
+        &self,
+        conn: &mut PgConnection,
+        name: &str,
+        from_ms: Millis,
+        to_ms: Millis,
+    ) -> Result<bool> {
+        admin::advance_cron(conn, name, from_ms, to_ms).await
+    }
+
+    async fn tidy(&self) -> Result<()> {
+        admin::compact(&self.pool).await
+    }
+}

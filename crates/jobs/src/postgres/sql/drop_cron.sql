@@ -1,0 +1,1 @@
+DELETE FROM plimsoll_cron WHERE name = $1

@@ -1,0 +1,1 @@
+UPDATE plimsoll_job SET cancel = true WHERE id = $1

@@ -1,0 +1,1 @@
+SELECT version, sha256 FROM plimsoll_schema WHERE component = $1 ORDER BY version
