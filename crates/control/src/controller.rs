@@ -20,6 +20,7 @@ use crate::{
     feed::Feed,
     handle::{Command, Handle, Shared},
     incident::Incidents,
+    load,
     log::DecisionLog,
     memory,
     plan::{Action, plan},
@@ -154,7 +155,7 @@ impl Controller {
     /// Launches and drains until the fleet is what was decided, and tells the gateway who serves.
     fn act(&mut self) {
         let instances = self.shared.fleet.instances();
-        let load = self.load();
+        let load = load::of(&instances, self.gateway_stats().as_ref());
         let now_ms = now_ms();
         for draft in self.incidents.compare(&instances) {
             self.shared.record(draft, now_ms);
@@ -228,12 +229,6 @@ impl Controller {
         self.shared.fleet.shutdown().await;
         self.record(Draft::event(Kind::Lifecycle, "", format!("stack `{}` stopped", self.stack.name)));
         self.publish();
-    }
-
-    /// Requests in flight by instance id, for choosing who goes.
-    fn load(&self) -> BTreeMap<String, u64> {
-        let upstreams = self.gateway_stats().map(|stats| stats.upstreams).unwrap_or_default();
-        upstreams.into_iter().map(|(id, upstream)| (id, upstream.in_flight)).collect()
     }
 
     pub(crate) fn gateway_stats(&self) -> Option<GatewayStats> {

@@ -15,6 +15,7 @@ mod deciding;
 mod feed;
 mod handle;
 mod incident;
+mod load;
 pub mod log;
 mod memory;
 mod metric_line;

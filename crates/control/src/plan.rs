@@ -1,12 +1,21 @@
 //! From "so many instances are asked for" to "launch these, drain those": a pure function of the members of one service.
 //!
 //! Wanted properties, each a test below:
-//! - (A) with nothing outdated, carrying out the plan makes the number of active members equal to `desired`;
+//! - (A) with nothing outdated, carrying out plans until one is empty makes the number of active members equal to
+//!   `desired`, and one plan is enough while all or none of them are busy;
 //! - (B) a member that already leaves counts for nothing and is never named;
-//! - (C) on the way down, members that do not serve go first, then the least loaded, then the youngest;
+//! - (C) on the way down, members that do not serve go first, then the least loaded, then the youngest; a busy member
+//!   is never named together with an idle one: the rest of the plan waits for the next look;
 //! - (D) while outdated members are replaced there are at most `desired + 1` active ones, and never fewer ready ones than
 //!   `desired` by our own doing;
 //! - (E) when the replacement does not become ready, no further outdated member is taken away.
+
+use std::sync::Arc;
+
+use plimsoll_scale::{
+    Time,
+    policy::{Candidate, choose},
+};
 
 /// How far a member is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +89,30 @@ fn resize(desired: usize, active_by_rank: &[&Member]) -> Vec<Action> {
     if active <= desired {
         return vec![Action::Launch; desired - active];
     }
-    active_by_rank[..active - desired].iter().map(|member| Action::Drain(member.id.clone())).collect()
+    let surplus = active - desired;
+    let (serving, idle): (Vec<&Member>, Vec<&Member>) =
+        active_by_rank.iter().partition(|member| member.phase == Phase::Ready);
+    // What does not serve goes in any case; outdated members are ranked before fresh ones of the same kind.
+    let mut leaving: Vec<String> = idle.iter().take(surplus).map(|member| member.id.clone()).collect();
+    let rest = u32::try_from(surplus - leaving.len()).unwrap_or(u32::MAX);
+    leaving.extend(choose(rest, &candidates(&serving)).names.iter().map(ToString::to_string));
+    leaving.into_iter().map(Action::Drain).collect()
+}
+
+/// Serving members for the choice of the scaler. Ages are orders of launch there: a larger one is younger. Outdated
+/// members pass for the youngest, as they are to go anyway.
+fn candidates(serving: &[&Member]) -> Vec<Candidate> {
+    let age = |member: &Member| {
+        let sequence = i64::try_from(member.sequence).unwrap_or(i64::MAX >> 1).min(i64::MAX >> 1);
+        Time(if member.outdated { sequence + (i64::MAX >> 1) } else { sequence })
+    };
+    let candidate = |member: &&Member| Candidate {
+        name: Arc::from(member.id.as_str()),
+        load: u32::try_from(member.load).unwrap_or(u32::MAX),
+        ready: true,
+        started_at: age(member),
+    };
+    serving.iter().map(candidate).collect()
 }
 
 /// Smallest first is drained first.

@@ -33,6 +33,16 @@ fn what_does_not_serve_goes_before_the_least_loaded_and_the_youngest() {
 }
 
 #[test]
+fn busy_member_never_leaves_while_an_idle_one_is_there() {
+    let busy = |sequence| Member { load: 3, ..member(sequence, Phase::Ready) };
+    let mut members = vec![busy(1), member(2, Phase::Ready), busy(3), member(4, Phase::Ready)];
+    let actions = plan(1, &members);
+    assert_eq!(drained(&actions), ["api-4", "api-2"], "the third waits");
+    carry_out(&mut members, &actions);
+    assert_eq!(drained(&plan(1, &members)), ["api-3"], "now all are busy");
+}
+
+#[test]
 fn a_member_that_leaves_is_replaced_and_never_named() {
     let members = [member(1, Phase::Leaving), member(2, Phase::Ready)];
     assert_eq!(plan(2, &members), [Action::Launch]);
@@ -95,14 +105,32 @@ fn any_members() -> impl Strategy<Value = Vec<Member>> {
 
 proptest! {
     #[test]
-    fn one_plan_reaches_the_desired_number(mut members in any_members(), desired in 0u32..10) {
+    fn plans_reach_the_desired_number_and_spare_the_busy(mut members in any_members(), desired in 0u32..10) {
         for member in &mut members {
             member.outdated = false;
         }
-        let actions = plan(desired, &members);
-        carry_out(&mut members, &actions);
+        let mut rounds = 0;
+        loop {
+            let actions = plan(desired, &members);
+            if actions.is_empty() {
+                break;
+            }
+            let load = |id: &str| members.iter().find(|one| one.id == id).map_or(0, |one| one.load);
+            let ready = |one: &&Member| one.phase == Phase::Ready;
+            let drains_busy = drained(&actions).iter().any(|id| {
+                members.iter().filter(ready).any(|one| one.id == *id && one.load > 0)
+            });
+            let idle_stays = members
+                .iter()
+                .filter(ready)
+                .any(|one| one.load == 0 && !drained(&actions).contains(&one.id.as_str()));
+            prop_assert!(!(drains_busy && idle_stays), "{actions:?}");
+            prop_assert!(drained(&actions).iter().all(|id| load(id) < 5));
+            carry_out(&mut members, &actions);
+            rounds += 1;
+            prop_assert!(rounds <= 3, "{actions:?}");
+        }
         prop_assert_eq!(active(&members), desired as usize);
-        prop_assert_eq!(plan(desired, &members), vec![]);
     }
 
     #[test]
