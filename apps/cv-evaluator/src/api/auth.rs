@@ -111,9 +111,10 @@ impl FromRequestParts<Shared> for Owner {
         if keys.is_empty() {
             return Ok(Self(ANONYMOUS.to_owned()));
         }
-        let key = bearer(&parts.headers)
-            .or_else(|| parts.headers.get("x-api-key").and_then(|value| value.to_str().ok()));
-        match key.and_then(|key| keys.owner(key)) {
+        // A client may hold an administrator's token beside its key, and there is but one Authorization header.
+        let given =
+            [bearer(&parts.headers), parts.headers.get("x-api-key").and_then(|value| value.to_str().ok())];
+        match given.into_iter().flatten().find_map(|key| keys.owner(key)) {
             Some(owner) => Ok(Self(owner.to_owned())),
             None => Err(unauthenticated("give an API key: `Authorization: Bearer KEY` or `X-API-Key: KEY`")),
         }

@@ -48,6 +48,16 @@ async fn w26_a_header_that_anybody_can_send_opens_nothing() {
 }
 
 #[tokio::test]
+async fn a_key_counts_beside_another_kind_of_token() {
+    let stack = stack().await;
+    let both = stack.get("/v1/result/x").bearer_auth("an-admin-token").header("x-api-key", "secret-a");
+    assert_eq!(both.send().await.unwrap().status(), 404);
+    let neither = stack.get("/v1/result/x").bearer_auth("an-admin-token").header("x-api-key", "wrong");
+    assert_eq!(neither.send().await.unwrap().status(), 401);
+    stack.stop().await;
+}
+
+#[tokio::test]
 async fn w27_an_evaluation_is_its_owners_alone() {
     let stack = Stack::with(&[("API_KEYS", &keys())]).await;
     let body = upload_as(&stack, "secret-a").await;
