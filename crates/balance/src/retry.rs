@@ -89,9 +89,13 @@ impl RetryPolicy {
 impl Failure {
     /// Could another endpoint do better? Of the statuses only those that speak of the server and not of the request:
     /// 500, 502, 503 and 504.
+    ///
+    /// Not after a timeout of the answer, unlike nginx's default: the time that the client was promised an answer in is
+    /// used up, and sending everything again to a backend that is too slow doubles its load when it can bear it least.
     pub fn is_retryable(self) -> bool {
         match self {
-            Self::Connect | Self::Broken | Self::Invalid | Self::Timeout => true,
+            Self::Connect | Self::Broken | Self::Invalid => true,
+            Self::Timeout => false,
             Self::Status(status) => matches!(status, 500 | 502 | 503 | 504),
         }
     }

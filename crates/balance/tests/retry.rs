@@ -23,7 +23,7 @@ fn what_was_not_sent_is_sent_again_whatever_the_method() {
 
 #[test]
 fn a_post_that_was_sent_is_not_replayed() {
-    for failure in [Failure::Broken, Failure::Timeout, Failure::Invalid, Failure::Status(503)] {
+    for failure in [Failure::Broken, Failure::Invalid, Failure::Status(503)] {
         assert_eq!(POLICY.may_retry(&attempt("POST", Sent::Something), failure), Verdict::GiveUp);
         assert_eq!(
             POLICY.may_retry(&attempt("get", Sent::Something), failure),
@@ -31,6 +31,13 @@ fn a_post_that_was_sent_is_not_replayed() {
             "not the method GET"
         );
         assert_eq!(POLICY.may_retry(&attempt("GET", Sent::Something), failure), Verdict::RetryBudgeted);
+    }
+}
+
+#[test]
+fn an_answer_that_did_not_come_in_time_is_not_waited_for_twice() {
+    for method in ["GET", "POST"] {
+        assert_eq!(POLICY.may_retry(&attempt(method, Sent::Something), Failure::Timeout), Verdict::GiveUp);
     }
 }
 

@@ -136,15 +136,18 @@ impl Service {
         self.idle.notify_waiters();
     }
 
-    /// Stops new requests to the upstream; false when there is none with this id.
+    /// Stops new requests to the upstream; false when there is none with this id. One that has left the set already
+    /// gets none, but may still have some to finish, so it counts as there.
     pub(crate) fn start_drain(&self, id: &str) -> bool {
         let mut state = self.state();
-        let key = state.balancer.endpoints().find(|view| view.key.id == id && !view.is_removed);
-        let Some(key) = key.map(|view| view.key.clone()) else { return false };
-        state.balancer.set_draining(&key, true);
-        drop(state);
-        key.pool.close();
-        true
+        let views = state.balancer.endpoints().filter(|view| view.key.id == id);
+        let keys: Vec<Endpoint> = views.map(|view| view.key.clone()).collect();
+        for key in &keys {
+            // False for one that has left: there is nothing to stop any more.
+            let _ = state.balancer.set_draining(key, true);
+            key.pool.close();
+        }
+        !keys.is_empty()
     }
 
     /// Resolves when no request is open on the upstream, at once when it is unknown.

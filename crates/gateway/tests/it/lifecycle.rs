@@ -44,6 +44,22 @@ async fn a_drained_upstream_finishes_what_it_has_and_gets_nothing_new() {
     tokio::time::timeout(PATIENCE, gateway.drain("unknown")).await.expect("nothing to wait for");
 }
 
+/// The controller takes an instance out of the set and asks for its drain; which of the two comes first is a race.
+#[tokio::test]
+async fn draining_waits_also_for_an_upstream_that_has_left_the_set_already() {
+    let (slow, open, mut arrived) = gated().await;
+    let (gateway, address) = gateway(&config(), &[slow.address]).await;
+    let request = tokio::spawn(get(address, "/"));
+    arrived.recv().await.expect("it is in flight");
+    gateway.set_upstreams("api", Vec::new());
+
+    let mut drained = Box::pin(gateway.drain("api-0"));
+    assert!(futures::poll!(&mut drained).is_pending(), "a request is still in flight");
+    open.send(()).await.expect("the server waits");
+    assert_eq!(request.await.expect("no panic").text(), "done");
+    tokio::time::timeout(PATIENCE, drained).await.expect("drained");
+}
+
 #[tokio::test]
 async fn a_removed_upstream_finishes_what_it_has() {
     let (slow, open, mut arrived) = gated().await;
