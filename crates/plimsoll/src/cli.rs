@@ -69,7 +69,7 @@ pub(crate) enum Command {
         #[arg(long)]
         service: Option<String>,
         /// How many
-        #[arg(long, short = 'n', default_value_t = 30)]
+        #[arg(long, short = 'n', default_value_t = 30, value_parser = at_least_one)]
         limit: usize,
         #[command(flatten)]
         target: Target,
@@ -135,4 +135,12 @@ pub(crate) struct Target {
     /// Bearer token of the admin API, when it needs one
     #[arg(long, env = "PLIMSOLL_ADMIN_TOKEN", hide_env_values = true)]
     pub(crate) token: Option<String>,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("at least 1".to_owned()),
+        Ok(count) => Ok(count),
+        Err(_) => Err("not a whole number".to_owned()),
+    }
 }

@@ -90,10 +90,22 @@ fn client(target: &Target) -> Result<AdminClient, ClientError> {
     AdminClient::new(&target.admin, target.token.clone().map(Secret::new))
 }
 
+/// The error and what caused it, each said once: some errors name their cause in their own text.
+fn told(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |told, cause| match cause.to_string() {
+        cause if told.is_empty() => cause,
+        cause if told.contains(&cause) => told,
+        cause => format!("{told}: {cause}"),
+    })
+}
+
 /// Prints a failure with its mend and says how the program ends.
 fn report(error: &anyhow::Error, printer: Printer) -> ExitStatus {
     let Some(refusal) = error.downcast_ref::<ClientError>() else {
-        printer.error(format!("{error:#}"), None);
+        let taken = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+        let is_taken = taken.map(std::io::Error::kind).any(|kind| kind == std::io::ErrorKind::AddrInUse);
+        let hint = "another program listens there: stop it, or choose another port in the stack file";
+        printer.error(told(error), is_taken.then_some(hint));
         return ExitStatus::Failure;
     };
     let (hint, status) = match refusal {

@@ -3,8 +3,12 @@
 mod detach;
 mod parts;
 
-use std::path::{Path, PathBuf};
+use std::{
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+};
 
+use anyhow::Context;
 use plimsoll_stack::Stack;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -81,6 +85,15 @@ fn place(args: &UpArgs, stack: &Stack) -> anyhow::Result<Place> {
         None => stack.state_dir(&base),
     };
     Ok(Place { file, base, state_dir })
+}
+
+/// The state directory, readable by its owner only: logs and decisions speak of what people uploaded.
+fn create_state_dir(path: &Path) -> anyhow::Result<()> {
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .with_context(|| format!("cannot create the state directory {}", path.display()))
 }
 
 fn log_to_stderr() {

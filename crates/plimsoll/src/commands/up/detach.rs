@@ -13,7 +13,7 @@ use plimsoll_console::{AdminClient, ClientError, Secret};
 use plimsoll_control::view::StackView;
 use plimsoll_stack::Stack;
 
-use super::{Place, parts::reachable};
+use super::{Place, create_state_dir, parts::reachable};
 use crate::{cli::UpArgs, exit::ExitStatus, printer::Printer};
 
 /// How often to look.
@@ -44,8 +44,7 @@ pub(super) async fn run(
         Err(error) => return Err(error.into()),
     }
 
-    std::fs::create_dir_all(&place.state_dir)
-        .with_context(|| format!("cannot create the state directory {}", place.state_dir.display()))?;
+    create_state_dir(&place.state_dir)?;
     let log_path = place.state_dir.join("plimsoll.log");
     let log = OpenOptions::new().create(true).append(true).open(&log_path)?;
     let mut child = spawn(args, place, log)?;

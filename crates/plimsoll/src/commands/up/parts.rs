@@ -11,7 +11,7 @@ use plimsoll_jobs::{Jobs, JobsOptions};
 use plimsoll_stack::Stack;
 use tokio_util::sync::CancellationToken;
 
-use super::Place;
+use super::{Place, create_state_dir};
 use crate::{operator::RunningStack, printer::Printer};
 
 /// How long open admin requests may take to end.
@@ -31,8 +31,7 @@ pub(super) struct Running {
 /// Starts everything. What was started before a failure ends with the process.
 pub(super) async fn start(stack: Stack, place: &Place) -> anyhow::Result<Running> {
     let token = admin_token(&stack)?;
-    std::fs::create_dir_all(&place.state_dir)
-        .with_context(|| format!("cannot create the state directory {}", place.state_dir.display()))?;
+    create_state_dir(&place.state_dir)?;
     // Absolute and without symbolic links, because instances in other directories get it too.
     let state_dir = std::fs::canonicalize(&place.state_dir)?;
     let queue_url = format!("sqlite://{}", state_dir.join("queue.db").display());
