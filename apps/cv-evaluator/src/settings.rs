@@ -7,7 +7,7 @@ use app_kit::client::TrustedProxies;
 use app_kit::health::Identity;
 use app_kit::network::Network;
 use app_kit::settings::{Mistakes, Settings};
-use cv_scoring::{ApiKey, OpenAiConfig};
+use cv_scoring::{ApiKey, EmbeddingsConfig, OpenAiConfig};
 
 use crate::admin::{AdminSettings, PasswordHash};
 use crate::api::auth::{ApiKeys, KeyDigest};
@@ -54,6 +54,9 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ("OPENAI_BASE_URL", "any OpenAI-compatible endpoint; default https://api.openai.com/v1"),
     ("OPENAI_API_KEY", "its key"),
     ("OPENAI_MODEL", "model name; needed with SCORER=openai"),
+    ("EMBEDDINGS_MODEL", "finds passages of long reference texts by meaning; without it by their words"),
+    ("EMBEDDINGS_BASE_URL", "where that model is; default OPENAI_BASE_URL"),
+    ("EMBEDDINGS_API_KEY", "its key; default OPENAI_API_KEY when EMBEDDINGS_BASE_URL is not set"),
     ("OPENAI_TIMEOUT_S", "longest wait for one answer, seconds; default 60"),
     ("RUST_LOG", "log filter; default info"),
     ("LOG_LEVEL", "the same, when RUST_LOG is not set"),
@@ -269,9 +272,22 @@ fn read_scorer(env: &mut Settings) -> Option<OpenAiConfig> {
     }
     let timeout = Duration::from_secs(env.number("OPENAI_TIMEOUT_S", 60, 1..=600));
     let url = url.unwrap_or_else(|| "https://api.openai.com/v1".to_owned());
+    let embeddings = read_embeddings(env, &url, key.as_deref());
     let mut config = OpenAiConfig::new(url, key.map(ApiKey::new), model?);
+    config.embeddings = embeddings;
     config.call_timeout = timeout;
     Some(config)
+}
+
+fn read_embeddings(env: &Settings, chat_url: &str, chat_key: Option<&str>) -> Option<EmbeddingsConfig> {
+    let (url, key) = (env.text("EMBEDDINGS_BASE_URL"), env.text("EMBEDDINGS_API_KEY"));
+    let model = env.text("EMBEDDINGS_MODEL")?;
+    // A key is sent to the address it was given for and to no other.
+    let key = match &url {
+        None => key.or_else(|| chat_key.map(str::to_owned)),
+        Some(_) => key,
+    };
+    Some(EmbeddingsConfig::new(url.unwrap_or_else(|| chat_url.to_owned()), key.map(ApiKey::new), model))
 }
 
 fn narrow(number: u64) -> u32 {
@@ -309,6 +325,23 @@ mod tests {
             assert!(told.contains(&format!("{name}: ")), "{told}");
         }
         assert!(!told.contains("hunter2") && !told.contains("tooshort"), "{told}");
+    }
+
+    #[test]
+    fn a_key_is_not_sent_to_another_address() {
+        let mut variables = vec![
+            ("OPENAI_BASE_URL", "http://127.0.0.1:1/v1"),
+            ("OPENAI_API_KEY", "sk-chat"),
+            ("OPENAI_MODEL", "m"),
+            ("EMBEDDINGS_MODEL", "vectors"),
+        ];
+        let embeddings = |variables: &[(&str, &str)]| {
+            WorkSettings::read(env(variables)).unwrap().openai.unwrap().embeddings.unwrap()
+        };
+        let same = embeddings(&variables);
+        assert!(same.api_key.is_some() && same.base_url == "http://127.0.0.1:1/v1");
+        variables.push(("EMBEDDINGS_BASE_URL", "http://127.0.0.1:2/v1"));
+        assert!(embeddings(&variables).api_key.is_none());
     }
 
     #[test]

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use case::Case;
 pub use error::{Class, ConfigError, ScoreError};
-pub use openai::{ApiKey, OpenAiConfig};
+pub use openai::{ApiKey, EmbeddingsConfig, OpenAiConfig};
 pub use scored::{Parameter, Receipt, Scored, ScoredBy, Section};
 
 /// Scores cases. Cheap to share behind an `Arc`; one per process is enough.

@@ -19,7 +19,7 @@ mod feedback;
 mod finding;
 mod project;
 mod retrieval;
-mod words;
+pub(crate) mod words;
 
 use document::Document;
 use finding::Finding;

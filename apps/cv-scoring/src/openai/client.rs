@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::config::OpenAiConfig;
 use super::retry_after;
-use super::wire::{Ask, Choice, Completion, Dialect, Learned, Usage};
+use super::wire::{Ask, Choice, Completion, Dialect, Learned, Usage, Vectors};
 use crate::text::shorten;
 use crate::{ConfigError, ScoreError};
 
@@ -19,7 +19,8 @@ use crate::{ConfigError, ScoreError};
 #[derive(Debug)]
 pub(crate) struct Client {
     http: reqwest::Client,
-    url: reqwest::Url,
+    chat_url: reqwest::Url,
+    embeddings_url: reqwest::Url,
     config: OpenAiConfig,
     dialect: Learned,
     budget: Mutex<RetryBudget>,
@@ -53,6 +54,19 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const BUDGET: BudgetPolicy =
     BudgetPolicy { percent: 20, min_per_s: 1, reserve: Duration::from_secs(10), max_saved: 100 };
 
+/// One request of either kind.
+#[derive(Clone, Copy)]
+enum Call<'a> {
+    Chat(&'a Ask<'a>),
+    Embeddings(&'a [&'a str]),
+}
+
+/// Its answer.
+enum Answered {
+    Chat(Choice),
+    Embeddings(Vec<Vec<f32>>),
+}
+
 /// How one request failed.
 enum Failure {
     /// The case is lost or goes back to the queue.
@@ -70,8 +84,11 @@ impl Client {
         config.check()?;
         let wrong = |setting, why: String| ConfigError { setting, why };
         let base = config.base_url.trim_end_matches('/');
-        let url = reqwest::Url::parse(&format!("{base}/chat/completions"))
-            .map_err(|error| wrong("base_url", format!("is no address: {error}")))?;
+        let address = |path: &str| {
+            reqwest::Url::parse(&format!("{base}/{path}"))
+                .map_err(|error| wrong("base_url", format!("is no address: {error}")))
+        };
+        let (url, embeddings_url) = (address("chat/completions")?, address("embeddings")?);
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
             return Err(wrong("base_url", "must begin with http:// or https:// and name a host".to_owned()));
         }
@@ -89,7 +106,7 @@ impl Client {
         let http = builder.build().map_err(|error| wrong("tls", error.to_string()))?;
         let dialect = Learned::new(Dialect::new(config.json_schema));
         let budget = Mutex::new(RetryBudget::new(BUDGET, Duration::ZERO));
-        Ok(Self { http, url, config, dialect, budget, epoch: Instant::now() })
+        Ok(Self { http, chat_url: url, embeddings_url, config, dialect, budget, epoch: Instant::now() })
     }
 
     pub(crate) fn config(&self) -> &OpenAiConfig {
@@ -103,11 +120,36 @@ impl Client {
         bounds: Bounds<'_>,
         tally: &mut Tally,
     ) -> Result<Choice, ScoreError> {
+        match self.call(Call::Chat(ask), bounds, tally).await? {
+            Answered::Chat(choice) => Ok(choice),
+            Answered::Embeddings(_) => Err(ScoreError::Internal { why: "vectors for a question".to_owned() }),
+        }
+    }
+
+    /// The vectors of these texts, in their order, patient in the same way.
+    pub(crate) async fn embed(
+        &self,
+        texts: &[&str],
+        bounds: Bounds<'_>,
+        tally: &mut Tally,
+    ) -> Result<Vec<Vec<f32>>, ScoreError> {
+        match self.call(Call::Embeddings(texts), bounds, tally).await? {
+            Answered::Embeddings(vectors) => Ok(vectors),
+            Answered::Chat(_) => Err(ScoreError::Internal { why: "words for vectors".to_owned() }),
+        }
+    }
+
+    async fn call(
+        &self,
+        call: Call<'_>,
+        bounds: Bounds<'_>,
+        tally: &mut Tally,
+    ) -> Result<Answered, ScoreError> {
         self.budget.lock().unwrap_or_else(PoisonError::into_inner).deposit();
         let mut attempt = 1;
         loop {
             tally.calls += 1;
-            let (error, asked_wait) = match self.once(ask, bounds, tally).await {
+            let (error, asked_wait) = match self.once(call, bounds, tally).await {
                 Ok(choice) => return Ok(choice),
                 Err(Failure::Dialect) => continue,
                 Err(Failure::Final(error)) => return Err(error),
@@ -140,14 +182,20 @@ impl Client {
         bound.min(self.config.max_retry_wait).mul_f64(rand::random_range(0.0..1.0))
     }
 
-    async fn once(&self, ask: &Ask<'_>, bounds: Bounds<'_>, tally: &mut Tally) -> Result<Choice, Failure> {
+    async fn once(&self, call: Call<'_>, bounds: Bounds<'_>, tally: &mut Tally) -> Result<Answered, Failure> {
         let left = bounds.deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(Failure::Final(ScoreError::DeadlineExceeded));
         }
         let limit = left.min(self.config.call_timeout);
         let dialect = self.dialect.get();
-        let exchange = self.exchange(dialect.body(ask));
+        let exchange = match call {
+            Call::Chat(ask) => self.exchange(&self.chat_url, dialect.body(ask)),
+            Call::Embeddings(texts) => {
+                let body = serde_json::json!({ "model": self.config.model, "input": texts });
+                self.exchange(&self.embeddings_url, body)
+            }
+        };
         let (status, wait, body) = tokio::select! {
             done = tokio::time::timeout(limit, exchange) => match done {
                 Ok(answered) => answered?,
@@ -160,16 +208,20 @@ impl Client {
             () = bounds.cancel.cancelled() => return Err(Failure::Final(ScoreError::Cancelled)),
         };
         if status.is_success() {
-            return self.read(&body, tally);
+            return match call {
+                Call::Chat(_) => self.read(&body, tally).map(Answered::Chat),
+                Call::Embeddings(texts) => read_vectors(&body, texts.len(), tally).map(Answered::Embeddings),
+            };
         }
         Err(self.explain(status, wait, &body, dialect))
     }
 
     async fn exchange(
         &self,
+        url: &reqwest::Url,
         body: serde_json::Value,
     ) -> Result<(StatusCode, Option<Duration>, Vec<u8>), Failure> {
-        let mut request = self.http.post(self.url.clone()).json(&body);
+        let mut request = self.http.post(url.clone()).json(&body);
         if let Some(key) = &self.config.api_key {
             request = request.bearer_auth(key.expose());
         }
@@ -216,6 +268,24 @@ impl Client {
             }
         }
     }
+}
+
+/// One vector for each text, whatever order they came in; all numbers finite.
+fn read_vectors(body: &[u8], texts: usize, tally: &mut Tally) -> Result<Vec<Vec<f32>>, Failure> {
+    let answer: Vectors = serde_json::from_slice(body)
+        .map_err(|error| unavailable(format!("its answer holds no embeddings: {error}"), None))?;
+    tally.add(answer.usage.unwrap_or_default());
+    let mut vectors = vec![Vec::new(); texts];
+    for item in answer.data {
+        let sane = !item.embedding.is_empty() && item.embedding.iter().all(|number| number.is_finite());
+        if let Some(place) = vectors.get_mut(item.index).filter(|_| sane) {
+            *place = item.embedding;
+        }
+    }
+    if vectors.iter().any(Vec::is_empty) {
+        return Err(unavailable(format!("it embedded not all of {texts} texts"), None));
+    }
+    Ok(vectors)
 }
 
 fn unavailable(why: String, wait: Option<Duration>) -> Failure {

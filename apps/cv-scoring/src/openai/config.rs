@@ -32,6 +32,26 @@ pub struct OpenAiConfig {
     pub max_completion_tokens: u32,
     /// Most characters of each document that are sent; the rest is cut off, and the receipt says so.
     pub max_document_chars: usize,
+    /// Job descriptions, briefs and rubrics longer than this, in characters, are not sent whole: of their passages
+    /// those are sent that have most to do with the document.
+    pub max_reference_chars: usize,
+    /// Finds passages by meaning; without it they are found by their words.
+    pub embeddings: Option<EmbeddingsConfig>,
+}
+
+/// Settings of the endpoint for embeddings.
+#[derive(Clone, Debug)]
+pub struct EmbeddingsConfig {
+    /// Base address up to and including the version.
+    pub base_url: String,
+    /// Sent as a bearer token.
+    pub api_key: Option<ApiKey>,
+    /// Model name, as the provider knows it. It decides the dimension.
+    pub model: String,
+    /// Vectors kept in memory.
+    pub cache_entries: usize,
+    /// How long a vector is kept.
+    pub cache_ttl: Duration,
 }
 
 /// A secret that never shows itself in logs.
@@ -42,7 +62,8 @@ pub struct ApiKey(String);
 
 impl OpenAiConfig {
     /// Settings for `model` at `base_url` with the defaults: 60 s per call, 3 attempts, pauses of 0.5 s to 10 s, JSON schema,
-    /// temperature 0.2, 2048 tokens, 60 000 characters per document.
+    /// temperature 0.2, 2048 tokens, 60 000 characters per document,
+    /// reference texts whole up to 4000 characters, no embeddings.
     pub fn new(base_url: impl Into<String>, api_key: Option<ApiKey>, model: impl Into<String>) -> Self {
         Self {
             base_url: base_url.into(),
@@ -56,6 +77,8 @@ impl OpenAiConfig {
             temperature: 0.2,
             max_completion_tokens: 2048,
             max_document_chars: 60_000,
+            max_reference_chars: 4000,
+            embeddings: None,
         }
     }
 
@@ -79,7 +102,28 @@ impl OpenAiConfig {
         if self.max_document_chars < 1000 {
             return wrong("max_document_chars", "must be at least 1000");
         }
+        if self.max_reference_chars < 500 {
+            return wrong("max_reference_chars", "must be at least 500");
+        }
+        if self.embeddings.as_ref().is_some_and(|embeddings| embeddings.cache_entries == 0) {
+            return wrong("cache_entries", "must be at least 1");
+        }
         Ok(())
+    }
+}
+
+// === impl EmbeddingsConfig ===
+
+impl EmbeddingsConfig {
+    /// Settings for `model` at `base_url` with a cache of 2048 vectors, each kept for a day.
+    pub fn new(base_url: impl Into<String>, api_key: Option<ApiKey>, model: impl Into<String>) -> Self {
+        Self {
+            base_url: base_url.into(),
+            api_key,
+            model: model.into(),
+            cache_entries: 2048,
+            cache_ttl: Duration::from_secs(86_400),
+        }
     }
 }
 

@@ -7,13 +7,16 @@
 //! (C) nothing a document says stands outside its fence, and the last step cannot change a score;
 //! (D) one layer of retries, bounded by attempts, a shared budget and the deadline; `Retry-After` is honoured;
 //! (E) cancelling and the deadline end a call at once;
-//! (F) the receipt says what it took, as reported by the provider.
+//! (F) the receipt says what it took, as reported by the provider;
+//! (G) of a long reference text those passages are sent that have to do with the document, and the receipt says so.
 
 mod answer;
 mod client;
 mod config;
+mod embeddings;
 mod fence;
 mod prompt;
+mod retrieval;
 mod retry_after;
 mod wire;
 
@@ -23,7 +26,9 @@ use tokio_util::sync::CancellationToken;
 
 use answer::{Evaluation, Refined};
 use client::{Bounds, Client, Tally};
-pub use config::{ApiKey, OpenAiConfig};
+pub use config::{ApiKey, EmbeddingsConfig, OpenAiConfig};
+use embeddings::Embeddings;
+use retrieval::{References, Retrieval};
 use serde_json::Value;
 use wire::{Ask, Choice, Message};
 
@@ -35,6 +40,7 @@ use crate::{Case, ConfigError, ScoreError, injection};
 #[derive(Debug)]
 pub(crate) struct OpenAi {
     client: Client,
+    retrieval: Retrieval,
 }
 
 /// One step of the chain.
@@ -48,7 +54,20 @@ struct Step<'a> {
 
 impl OpenAi {
     pub(crate) fn new(config: OpenAiConfig) -> Result<Self, ConfigError> {
-        Ok(Self { client: Client::new(config)? })
+        let embeddings = match &config.embeddings {
+            None => None,
+            Some(settings) => {
+                let endpoint = OpenAiConfig {
+                    base_url: settings.base_url.clone(),
+                    api_key: settings.api_key.clone(),
+                    model: settings.model.clone(),
+                    ..config.clone()
+                };
+                Some(Embeddings::new(Client::new(endpoint)?, settings))
+            }
+        };
+        let retrieval = Retrieval::new(config.max_reference_chars, embeddings);
+        Ok(Self { client: Client::new(config)?, retrieval })
     }
 
     pub(crate) async fn score(
@@ -64,8 +83,15 @@ impl OpenAi {
         let cv_text = self.cut(&case.cv_text, "CV", &mut notes);
         let project_text = self.cut(&case.project_text, "project report", &mut notes);
 
-        let cv = self.evaluate(&seed, case, Section::Cv, cv_text, bounds, &mut tally).await?;
-        let project = self.evaluate(&seed, case, Section::Project, project_text, bounds, &mut tally).await?;
+        let mut sections = Vec::with_capacity(2);
+        for (section, document) in [(Section::Cv, cv_text), (Section::Project, project_text)] {
+            let references =
+                self.retrieval.references(case, section, document, bounds, &mut tally, &mut notes).await?;
+            sections.push(self.evaluate(&seed, section, document, &references, bounds, &mut tally).await?);
+        }
+        let [cv, project] = sections
+            .try_into()
+            .map_err(|_| ScoreError::Internal { why: "a section was not scored".to_owned() })?;
         let refined = self.refine(&seed, &cv, &project, bounds, &mut tally).await?;
 
         let invented = cv.invented_quotes + project.invented_quotes;
@@ -105,9 +131,9 @@ impl OpenAi {
     async fn evaluate(
         &self,
         seed: &[u8],
-        case: &Case,
         section: Section,
         document: &str,
+        references: &References,
         bounds: Bounds<'_>,
         tally: &mut Tally,
     ) -> Result<Evaluation, ScoreError> {
@@ -115,7 +141,7 @@ impl OpenAi {
             Section::Cv => "cv_evaluation",
             Section::Project => "project_evaluation",
         };
-        let messages = prompt::evaluate(seed, case, section, document);
+        let messages = prompt::evaluate(seed, section, document, references);
         let step = Step { name, messages, schema: &answer::evaluation_schema(section) };
         self.run(seed, step, bounds, tally, &|content| answer::read_evaluation(content, section, document))
             .await

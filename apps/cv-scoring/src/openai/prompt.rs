@@ -3,25 +3,30 @@
 
 use super::answer::Evaluation;
 use super::fence::Fence;
+use super::retrieval::References;
 use super::wire::Message;
-use crate::Case;
 use crate::rubric::{cv_match_rate, lines, project_score};
 use crate::scored::Section;
 
 /// Version of everything in this file and of `rules.md`.
-pub(crate) const VERSION: &str = "openai-1";
+pub(crate) const VERSION: &str = "openai-2";
 
 const RULES: &str = include_str!("rules.md");
 /// Longest answer that is shown to the model again for mending, in characters.
 const MAX_REPAIR_CHARS: usize = 12_000;
 
 /// First and second step: score one document.
-pub(crate) fn evaluate(seed: &[u8], case: &Case, section: Section, document: &str) -> Vec<Message> {
-    let (label, reference_label, reference) = match section {
-        Section::Cv => ("CV", "JOB", case.job_description()),
-        Section::Project => ("PROJECT", "BRIEF", case.study_case_brief()),
+pub(crate) fn evaluate(
+    seed: &[u8],
+    section: Section,
+    document: &str,
+    references: &References,
+) -> Vec<Message> {
+    let (label, reference_label) = match section {
+        Section::Cv => ("CV", "JOB"),
+        Section::Project => ("PROJECT", "BRIEF"),
     };
-    let rubric = case.scoring_rubric();
+    let (reference, rubric) = (references.measure.as_str(), references.rubric.as_str());
     let fence = Fence::around(seed, &[document, reference, rubric]);
     let task = match section {
         Section::Cv => "Score the CV in block CV against the job in block JOB.",

@@ -33,6 +33,19 @@ pub(crate) struct Answer {
     pub(crate) refusal: Option<String>,
 }
 
+/// An answer of the embeddings endpoint.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Vectors {
+    pub(crate) data: Vec<Vector>,
+    pub(crate) usage: Option<Usage>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Vector {
+    pub(crate) index: usize,
+    pub(crate) embedding: Vec<f32>,
+}
+
 /// Tokens as the provider counted them.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 pub(crate) struct Usage {

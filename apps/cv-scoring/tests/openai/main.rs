@@ -1,6 +1,7 @@
 //! The model scorer against a scripted provider on loopback.
 
 mod provider;
+mod retrieval;
 
 use std::time::{Duration, Instant};
 

@@ -104,6 +104,14 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Respo
         request.headers().get("authorization").and_then(|value| value.to_str().ok()).map(str::to_owned);
     let bytes = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
     let body: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+    if path.ends_with("/embeddings") {
+        let (status, text) = embed(&body);
+        shared.seen.lock().expect("lock").push(Seen { path, authorization, body });
+        // Lets others ask for the same meanwhile.
+        tokio::task::yield_now().await;
+        let body = Full::new(Bytes::from(text)).map_err(|never: Infallible| match never {}).boxed();
+        return Ok(Response::builder().status(status).body(body).expect("response"));
+    }
     let scripted = shared.script.lock().expect("lock").pop_front();
     let forever = *shared.forever.lock().expect("lock");
     let reply = scripted.unwrap_or_else(|| forever.map_or(Reply::Obedient, |reply| reply()));
@@ -130,6 +138,35 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Respo
     }
     let body = Full::new(Bytes::from(text)).map_err(|never: Infallible| match never {}).boxed();
     Ok(response.body(body).expect("response"))
+}
+
+/// A vector of 64 for each text, in reverse order: one place for each distinct word. Model `broken` refuses, model
+/// `uneven` cannot decide on a dimension.
+fn embed(request: &Value) -> (u16, String) {
+    if request["model"] == "broken" {
+        return (400, json!({ "error": { "message": "no such model" } }).to_string());
+    }
+    let texts = request["input"].as_array().cloned().unwrap_or_default();
+    let vector = |text: &str| {
+        let mut vector = vec![0.0; 64];
+        for word in text.to_lowercase().split(|c: char| !c.is_alphanumeric()).filter(|word| word.len() > 3) {
+            let place = word.bytes().fold(7_usize, |hash, byte| (hash * 31 + usize::from(byte)) % 64);
+            vector[place] = 1.0;
+        }
+        vector
+    };
+    let mut data: Vec<Value> = texts
+        .iter()
+        .enumerate()
+        .map(
+            |(index, text)| json!({ "index": index, "embedding": vector(text.as_str().unwrap_or_default()) }),
+        )
+        .collect();
+    if request["model"] == "uneven" {
+        data[0]["embedding"] = json!([1.0, 2.0]);
+    }
+    data.reverse();
+    (200, json!({ "data": data, "usage": { "prompt_tokens": 7 } }).to_string())
 }
 
 /// A completion as providers send it: 100 prompt tokens and 10 completion tokens each.
