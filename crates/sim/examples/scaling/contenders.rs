@@ -1,0 +1,144 @@
+//! Who is compared, and the parameters that are tried.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use plimsoll_scale::policy::Policy;
+use plimsoll_scale::spec::policy::ScalingPolicy;
+use plimsoll_sim::search::{Variant, variants};
+use plimsoll_sim::workload::List;
+use plimsoll_sim::{Keda, Outcome, PolicyScaler, Request, Scaler, Timing, run};
+use serde_json::json;
+
+use crate::Scene;
+
+/// A family of policies.
+pub(crate) struct Family {
+    variants: Vec<Variant>,
+    keda: Option<Keda>,
+}
+
+/// One policy after its training.
+pub(crate) struct Contender {
+    pub(crate) words: String,
+    pub(crate) trained: Figures,
+    scaler: Scaler,
+    timing: Timing,
+}
+
+/// What counts.
+#[derive(Clone, Copy)]
+pub(crate) struct Figures {
+    /// Per cent.
+    pub(crate) over_slo: f64,
+    /// Per cent.
+    pub(crate) waited: f64,
+    pub(crate) hours: f64,
+}
+
+const MOST: u32 = 200;
+
+/// CPU at 70 %, and what the search makes of it.
+pub(crate) fn hpa() -> Family {
+    let target = json!({"type": "Utilization", "averageUtilization": 70});
+    let spec = json!({"minReplicas": 1, "maxReplicas": MOST, "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]});
+    Family { variants: variants(&read(spec)), keda: None }
+}
+
+/// Waiting requests, as many as an instance has slots.
+pub(crate) fn keda() -> Family {
+    Family { variants: variants(&external("http_requests_waiting", "8")), keda: Some(Keda::default()) }
+}
+
+/// Requests waiting or in service: what a careful user of KEDA would take.
+pub(crate) fn keda_open() -> Family {
+    Family { variants: variants(&external("http_requests_open", "6")), keda: Some(Keda::default()) }
+}
+
+fn external(metric: &str, target: &str) -> ScalingPolicy {
+    let target = json!({"type": "AverageValue", "averageValue": target});
+    read(json!({
+        "minReplicas": 1, "maxReplicas": MOST,
+        "metrics": [{"type": "External", "external": {"metric": {"name": metric}, "target": target}}],
+    }))
+}
+
+/// `demandQuantile` and `concurrency`, each with and without a hold.
+pub(crate) fn ours() -> Family {
+    let mut all = Vec::new();
+    let mut add =
+        |words: String, body: serde_json::Value| all.push(Variant { changes: words, spec: read(body) });
+    for hold_s in [0, 120, 300] {
+        let behavior = json!({"scaleDown": {"stabilizationWindowSeconds": hold_s}});
+        for window_s in [120, 300, 600, 1200, 2400] {
+            for quantile in [0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98, 1.0] {
+                let rule = json!({"quantile": quantile, "windowSeconds": window_s, "perInstance": "8"});
+                let words = format!("quantile {quantile} of {window_s} s, hold {hold_s} s");
+                add(
+                    words,
+                    json!({"minReplicas": 1, "maxReplicas": MOST, "demandQuantile": rule, "behavior": behavior}),
+                );
+            }
+        }
+    }
+    for hold_s in [60, 300, 900] {
+        let behavior = json!({"scaleDown": {"stabilizationWindowSeconds": hold_s}});
+        for target in [5, 6, 7, 8, 10, 12, 16] {
+            let rule = json!({"target": target.to_string()});
+            let words = format!("concurrency {target}, hold {hold_s} s");
+            add(
+                words,
+                json!({"minReplicas": 1, "maxReplicas": MOST, "concurrency": rule, "behavior": behavior}),
+            );
+        }
+    }
+    Family { variants: all, keda: None }
+}
+
+fn read(body: serde_json::Value) -> ScalingPolicy {
+    serde_json::from_value(body).expect("the body of a policy")
+}
+
+/// Trains every variant on the first half, on every core.
+pub(crate) fn try_all(scene: &Scene<'_>, family: Family, timing: Timing) -> Vec<Contender> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut done = Vec::new();
+        while let Some((index, variant)) = {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            family.variants.get(index).map(|variant| (index, variant))
+        } {
+            let policy = Policy::compile(variant.spec.clone()).expect("a policy of the grid");
+            let scaler = PolicyScaler { keda: family.keda, ..PolicyScaler::new(policy) };
+            let scaler = Scaler::Policy(Box::new(scaler));
+            let trained = figures(scene, &scaler, timing, scene.train_from_s(), scene.first_half);
+            done.push((index, Contender { words: variant.changes.clone(), trained, scaler, timing }));
+        }
+        done
+    };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut all: Vec<(usize, Contender)> = std::thread::scope(|scope| {
+        let handles: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
+        handles.into_iter().flat_map(|handle| handle.join().expect("a worker")).collect()
+    });
+    all.sort_by_key(|(index, _)| *index);
+    all.into_iter().map(|(_, contender)| contender).collect()
+}
+
+fn figures(scene: &Scene<'_>, scaler: &Scaler, timing: Timing, from_s: f64, requests: &[Request]) -> Figures {
+    let outcome: Outcome = run(&scene.setup(timing, from_s), scaler, List::new(requests));
+    assert!(outcome.flow.adds_up(), "{:?}", outcome.flow);
+    Figures {
+        over_slo: outcome.over_slo_pct(),
+        waited: outcome.over_wait_pct(),
+        hours: outcome.replica_hours(),
+    }
+}
+
+// === impl Contender ===
+
+impl Contender {
+    /// On the second half, warmed up by the first.
+    pub(crate) fn test(&self, scene: &Scene<'_>) -> Figures {
+        figures(scene, &self.scaler, self.timing, scene.test_from_s(), scene.requests)
+    }
+}
