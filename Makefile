@@ -10,7 +10,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 STACK ?= stacks/cv-evaluator.yaml
 WEB := crates/console/web
 
-.PHONY: help up down build console test setup setup-test fmt lint rust-test page-test audit bench-gateway bench-queue bench-scaling clean
+.PHONY: help up down build console test setup setup-test fmt lint rust-test api-test page-test audit bench-gateway bench-queue bench-scaling torture clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,7 +32,7 @@ $(WEB)/node_modules/.package-lock.json: $(WEB)/package.json $(WEB)/package-lock.
 $(WEB)/dist/index.html: $(WEB)/node_modules/.package-lock.json $(shell find $(WEB)/src $(WEB)/index.html $(WEB)/vite.config.ts -type f 2>/dev/null)
 	cd $(WEB) && npm run --silent build
 
-test: setup-test fmt lint rust-test page-test audit ## everything that must hold: format, lint, unit, integration, end-to-end, page, audit
+test: setup-test fmt lint rust-test api-test page-test audit ## everything that must hold: format, lint, unit, integration, end-to-end, page, audit
 	@echo "make test: all of it passed"
 
 setup:
@@ -50,6 +50,9 @@ lint: console ## clippy on everything, the page's types
 
 rust-test: console ## unit, integration and end-to-end tests
 	cargo test --workspace --locked
+
+api-test: ## schemathesis against the live application: the OpenAPI document is the truth
+	scripts/schemathesis
 
 page-test: console ## the page's unit tests, and the page in headless Chromium against a running stack
 	cd $(WEB) && npm test --silent
