@@ -19,27 +19,6 @@ pub(super) struct Named {
     pub(super) keda: Option<Keda>,
 }
 
-/// Keys of a `scaling` section and of the policies beside `metrics`.
-const KEYS: [&str; 17] = [
-    "scaleTargetRef",
-    "minReplicas",
-    "maxReplicas",
-    "metrics",
-    "behavior",
-    "queueLatency",
-    "concurrency",
-    "slo",
-    "demandQuantile",
-    "schedule",
-    "forecast",
-    "signalLoss",
-    "settleSeconds",
-    "pause",
-    "freeze",
-    "step",
-    "flapDetector",
-];
-
 /// Reads every policy of a file.
 pub(super) fn read(path: &Path, printer: Printer) -> anyhow::Result<Vec<Named>> {
     let name = path.display().to_string();
@@ -51,21 +30,11 @@ pub(super) fn read(path: &Path, printer: Printer) -> anyhow::Result<Vec<Named>> 
     if manifest {
         return imported(&name, &stem, &source, &documents, printer);
     }
-    let [body] = documents.as_slice() else {
+    let [_] = documents.as_slice() else {
         bail!("{name}: one policy is expected, there are {} documents", documents.len())
     };
-    let Value::Object(entries) = body else {
-        bail!("{name}: a policy is a mapping, such as `maxReplicas: 4`")
-    };
     // The reader of stack files shows mistakes at their place.
-    let spec = if entries.contains_key("demandQuantile") {
-        if let Some(unknown) = entries.keys().find(|key| !KEYS.contains(&key.as_str())) {
-            bail!("{name}: `{unknown}` is not known. hint: known are {}", KEYS.join(", "));
-        }
-        serde_json::from_value::<ScalingPolicy>(body.clone()).with_context(|| name.clone())?
-    } else {
-        plimsoll_stack::parse_scaling(&name, &source).map_err(|mistakes| anyhow!("{mistakes}"))?
-    };
+    let spec = plimsoll_stack::parse_scaling(&name, &source).map_err(|mistakes| anyhow!("{mistakes}"))?;
     Ok(vec![checked(&name, stem, spec, None)?])
 }
 
