@@ -13,6 +13,9 @@ use crate::{
     service::Managed,
 };
 
+/// Most instances of one service that an operator may ask for: a slip of the finger must not start thousands of processes.
+const MOST_BY_HAND: u32 = 500;
+
 // === impl Controller ===
 
 impl Controller {
@@ -37,6 +40,11 @@ impl Controller {
         if scaled && !(min..=max).contains(&replicas) {
             return Err(Refusal::Invalid(format!(
                 "`{name}` is scaled between {min} and {max}: {replicas} is outside. hint: change minReplicas or maxReplicas in the stack file and run `plimsoll reload`"
+            )));
+        }
+        if replicas > MOST_BY_HAND {
+            return Err(Refusal::Invalid(format!(
+                "{replicas} instances are more than one machine can run. hint: ask for at most {MOST_BY_HAND}"
             )));
         }
         let from = std::mem::replace(&mut managed.memory.desired, replicas);

@@ -144,7 +144,9 @@ impl Managed {
             self.last_hold = None;
             return Some(draft(Kind::Scale).detail(detail()));
         }
-        let wanted_other = decision.explanation.wanted.is_some_and(|wanted| wanted != from);
+        // Asking for fewer than the lower bound is what an idle service does all day; wanting more than the upper bound is news.
+        let wanted = decision.explanation.wanted.map(|wanted| wanted.max(decision.explanation.min_replicas));
+        let wanted_other = wanted.is_some_and(|wanted| wanted != from);
         if !wanted_other && !decision.is_blind() {
             self.last_hold = None;
             return None;
