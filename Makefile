@@ -10,7 +10,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 STACK ?= stacks/cv-evaluator.yaml
 WEB := crates/console/web
 
-.PHONY: help up down build console test setup setup-test fmt lint rust-test api-test page-test audit bench-gateway bench-queue bench-scaling torture clean
+.PHONY: help up down build console test setup setup-test fmt lint rust-test api-test page-test audit bench-gateway bench-scaling bench-control bench-app clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,15 @@ audit: ## licences, bans and sources of all dependencies; advisories when their 
 
 bench-gateway: ## our gateway and nginx in turn on the same cores: ratios
 	bench/gateway/run
+
+bench-scaling: ## scaling policies compared on real traces, with an oracle
+	bench/scaling/run
+
+bench-control: ## ten thousand targets decided once a second
+	bench/control/run
+
+bench-app: ## the CV Evaluator alone and behind plimsoll: latency and ratios
+	bench/cv-evaluator/run
 
 clean: ## remove what was built
 	cargo clean
