@@ -56,7 +56,7 @@ api-test: ## schemathesis against the live application: the OpenAPI document is 
 
 page-test: console ## the page's unit tests, and the page in headless Chromium against a running stack
 	cd $(WEB) && npm test --silent
-	cargo test --locked -p plimsoll --test e2e -- --ignored page
+	cargo test --workspace --locked --test e2e -- --ignored page
 
 audit: ## licences, bans and sources of all dependencies; advisories when their database is at hand
 	cargo fetch --locked --quiet
