@@ -26,6 +26,7 @@ const HEIGHT: &[(&str, u32)] = &[
     ("plimsoll-scale", 20),
     ("plimsoll-balance", 20),
     ("plimsoll-quantity", 10),
+    ("plimsoll-test-postgres", 0),
 ];
 
 /// Parts that decide: a function of observations, time and seed.

@@ -41,7 +41,7 @@ pub(crate) async fn sqlite() -> Fixture {
 
 /// None if the tests were told to do without Postgres.
 pub(crate) async fn postgres() -> Option<Fixture> {
-    Some(postgres_emptied(&crate::server::server(false)?.database().await).await)
+    Some(postgres_emptied(&plimsoll_test_postgres::server(false)?.database().await).await)
 }
 
 /// A database that may have been used before.

@@ -9,8 +9,6 @@ mod lanes;
 mod lease;
 mod model;
 mod order;
-#[path = "../support/postgres.rs"]
-mod server;
 
 /// Makes a test per driver out of each function, which takes a fixture.
 macro_rules! every_driver {

@@ -194,7 +194,7 @@ fn sqlite_answers_like_the_model() {
 
 #[test]
 fn postgres_answers_like_the_model() {
-    let Some(server) = crate::server::server(false) else { return };
+    let Some(server) = plimsoll_test_postgres::server(false) else { return };
     let url = tokio::runtime::Runtime::new().unwrap().block_on(server.database());
     agree(async || fixture::postgres_emptied(&url).await, 30);
 }

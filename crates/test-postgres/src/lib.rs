@@ -1,4 +1,7 @@
 //! A Postgres server of the tests' own: temporary directory, Unix socket only, ordinary user, gone with this process.
+//!
+//! Every test process starts at most one, and every test takes a database of its own from it. What goes wrong here is a
+//! broken test environment, so it panics.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -15,12 +18,12 @@ const PREFIX: &str = "plimsoll-postgres-";
 const USERS: [&str; 2] = ["postgres", "nobody"];
 
 /// A running server.
-pub(crate) struct Server {
+#[derive(Debug)]
+pub struct Server {
     directory: PathBuf,
     databases: AtomicU32,
-    /// For tests that hurt it.
-    #[allow(dead_code, reason = "not every test does")]
-    pub(crate) pid: u32,
+    /// Its process, for tests that hurt it.
+    pub pid: u32,
 }
 
 static SERVER: OnceLock<Server> = OnceLock::new();
@@ -28,7 +31,10 @@ static SERVER: OnceLock<Server> = OnceLock::new();
 /// The server of this process, started on first use. None only if `PLIMSOLL_SKIP_POSTGRES` is set.
 ///
 /// `durable` is what the first caller wants: whether commits wait for the disk.
-pub(crate) fn server(durable: bool) -> Option<&'static Server> {
+///
+/// # Panics
+/// When Postgres is not installed or does not start.
+pub fn server(durable: bool) -> Option<&'static Server> {
     if std::env::var_os("PLIMSOLL_SKIP_POSTGRES").is_some() {
         return None;
     }
@@ -44,16 +50,25 @@ pub(crate) fn server(durable: bool) -> Option<&'static Server> {
     }))
 }
 
+// === impl Server ===
+
 impl Server {
     /// The address of a new, empty database.
-    pub(crate) async fn database(&self) -> String {
+    ///
+    /// # Panics
+    /// When the server does not answer.
+    pub async fn database(&self) -> String {
         let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed));
         let mut conn = self.connect("postgres").await.expect("Postgres answers");
         conn.execute(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.unwrap();
         format!("postgres:///{name}?host={}&user=plimsoll", self.directory.display())
     }
 
-    pub(crate) async fn connect(&self, database: &str) -> sqlx::Result<PgConnection> {
+    /// A connection to one of its databases, as its superuser.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub async fn connect(&self, database: &str) -> sqlx::Result<PgConnection> {
         let options = PgConnectOptions::new().socket(&self.directory).username("plimsoll").database(database);
         PgConnection::connect_with(&options).await
     }
