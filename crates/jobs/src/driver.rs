@@ -10,6 +10,8 @@ use crate::clock::Millis;
 use crate::cron::StoredCron;
 use crate::info::{AttemptFailure, Cancelled, DeadCursor, DeadLetter, JobInfo};
 use crate::job::{Claimed, Enqueued, JobId, NewJob};
+use crate::stats::Holder;
+use crate::timing::{QueueTimes, Timed};
 use crate::{JobsError, QueueStats};
 
 pub(crate) type Result<T> = std::result::Result<T, JobsError>;
@@ -117,6 +119,34 @@ pub(crate) trait Driver {
         queue: Option<&str>,
         now_ms: Millis,
     ) -> impl Future<Output = Result<Vec<QueueStats>>> + Send;
+
+    /// Who holds live leases, by queue and worker.
+    fn holders(
+        &self,
+        queue: Option<&str>,
+        now_ms: Millis,
+    ) -> impl Future<Output = Result<Vec<Holder>>> + Send;
+
+    /// Ends at `now_ms` the live leases that `worker` took before `claimed_before_ms`, as if they had run out; answers
+    /// how many jobs they held at most.
+    fn end_leases(
+        &self,
+        conn: &mut Self::Conn,
+        worker: &str,
+        claimed_before_ms: Millis,
+        now_ms: Millis,
+    ) -> impl Future<Output = Result<u64>> + Send;
+
+    /// Adds to what is known of waiting and running times.
+    fn add_times(
+        &self,
+        conn: &mut Self::Conn,
+        queue: &str,
+        times: &[Timed],
+    ) -> impl Future<Output = Result<()>> + Send;
+
+    /// Waiting and running times, by queue.
+    fn times(&self, queue: Option<&str>) -> impl Future<Output = Result<Vec<QueueTimes>>> + Send;
 
     /// One job as it stands.
     fn find(&self, id: JobId) -> impl Future<Output = Result<Option<JobInfo>>> + Send;

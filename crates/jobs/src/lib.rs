@@ -33,6 +33,7 @@ mod migrate;
 mod postgres;
 mod sqlite;
 mod stats;
+mod timing;
 mod worker;
 
 pub use backoff::Backoff;
@@ -48,7 +49,6 @@ pub use job::{
 };
 pub use jobs::{Jobs, JobsOptions};
 pub use migrate::Migration;
-pub use stats::QueueStats;
-pub use worker::{
-    Failure, Histogram, HistogramSnapshot, JobContext, Worker, WorkerMetrics, WorkerOptions, WorkerReport,
-};
+pub use stats::{Holder, QueueStats};
+pub use timing::{Histogram, HistogramSnapshot, QueueTimes, WorkerMetrics};
+pub use worker::{Failure, JobContext, Worker, WorkerOptions, WorkerReport};

@@ -33,3 +33,16 @@ pub struct QueueStats {
     /// When this was read.
     pub at_ms: Millis,
 }
+
+/// Who holds jobs of a queue.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Holder {
+    /// The queue.
+    pub queue: String,
+    /// The worker's name: that of its instance, where plimsoll started it.
+    pub worker: String,
+    /// Jobs it holds under live leases.
+    pub jobs: u64,
+    /// When it took the one that it has held longest.
+    pub oldest_claim_ms: Millis,
+}

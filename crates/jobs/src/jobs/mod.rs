@@ -16,7 +16,8 @@ use crate::memory::MemoryDriver;
 use crate::migrate::{self, Migration};
 use crate::postgres::{self, PostgresDriver};
 use crate::sqlite::{self, Listening, SqliteDriver};
-use crate::{Backoff, JobsError, QueueStats};
+use crate::timing::WorkerMetrics;
+use crate::{Backoff, JobsError};
 
 /// How to open a queue.
 #[derive(Debug, Clone)]
@@ -73,6 +74,7 @@ macro_rules! on {
 
 mod admin;
 mod cron;
+mod holders;
 
 #[derive(Debug)]
 struct Shared {
@@ -379,17 +381,29 @@ impl Jobs {
         Ok(released)
     }
 
-    /// Figures of `queue`, or of every queue that ever held a job. Cheap: meant to be read every second.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn stats(&self, queue: Option<&str>) -> Result<Vec<QueueStats>, JobsError> {
-        ask!(self, d => d.stats(queue, self.now_ms()).await)
-    }
-
     /// Whatever the database needs now and then for speed; workers see to it.
     pub(crate) async fn tidy(&self) -> Result<(), JobsError> {
         ask!(self, d => d.tidy().await)
+    }
+
+    /// A bell: changes when a [`Tx`] has committed new work, of this process or, where the kernel (SQLite) or the server
+    /// (Postgres) can tell, of any. It may ring for nothing and, rarely, not at all: look now and then all the same.
+    pub fn bell(&self) -> watch::Receiver<u64> {
+        self.committed()
+    }
+
+    /// Adds a worker's waiting and running times to those of its queue; what could not be written stays with it.
+    pub(crate) async fn keep_times(&self, queue: &str, unwritten: &WorkerMetrics) -> Result<(), JobsError> {
+        let times = unwritten.drain();
+        if times.is_empty() {
+            return Ok(());
+        }
+        let written = async {
+            let mut tx = self.begin().await?;
+            on!(self, Conn::from(&mut tx), (d, c) => d.add_times(c, queue, &times).await)?;
+            tx.commit().await
+        };
+        written.await.inspect_err(|_| unwritten.add(&times))
     }
 
     /// Tells when a [`Tx`] of this process, or, where the kernel can tell, of any, has committed new work.

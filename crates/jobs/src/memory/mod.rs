@@ -15,6 +15,8 @@ use crate::cron::StoredCron;
 use crate::driver::{Claim, Driver, Extended, Next, Result, Turns};
 use crate::info::{AttemptFailure, Cancelled, DeadCursor, DeadLetter, JobInfo};
 use crate::job::{Claimed, Enqueued, JobId, NewJob};
+use crate::stats::Holder;
+use crate::timing::{QueueTimes, Timed};
 use crate::{JobsError, QueueStats};
 use state::State;
 
@@ -125,6 +127,29 @@ impl Driver for MemoryDriver {
 
     async fn stats(&self, queue: Option<&str>, now_ms: Millis) -> Result<Vec<QueueStats>> {
         Ok(self.committed().stats(queue, now_ms))
+    }
+
+    async fn holders(&self, queue: Option<&str>, now_ms: Millis) -> Result<Vec<Holder>> {
+        Ok(self.committed().holders(queue, now_ms))
+    }
+
+    async fn end_leases(
+        &self,
+        tx: &mut MemoryTx,
+        worker: &str,
+        claimed_before_ms: Millis,
+        now_ms: Millis,
+    ) -> Result<u64> {
+        Ok(tx.state().end_leases(worker, claimed_before_ms, now_ms))
+    }
+
+    async fn add_times(&self, tx: &mut MemoryTx, queue: &str, times: &[Timed]) -> Result<()> {
+        tx.state().add_times(queue, times);
+        Ok(())
+    }
+
+    async fn times(&self, queue: Option<&str>) -> Result<Vec<QueueTimes>> {
+        Ok(self.committed().times(queue))
     }
 
     async fn find(&self, id: JobId) -> Result<Option<JobInfo>> {

@@ -8,6 +8,8 @@ use crate::cron::StoredCron;
 use crate::driver::{Claim, EXPIRED, EXPIRED_LAST, Extended, Next, Result, Turns, quantum};
 use crate::info::{AttemptFailure, Cancelled, DeadCursor, DeadLetter, JobInfo, Progress};
 use crate::job::{ANY_LANE, Claimed, Enqueued, JobId, JobState, NewJob, Token};
+use crate::stats::Holder;
+use crate::timing::{QueueTimes, Timed};
 use crate::{JobsError, QueueStats};
 
 #[derive(Debug, Clone, Default)]
@@ -18,6 +20,7 @@ pub(super) struct State {
     limits: BTreeMap<(String, String), u32>,
     crons: BTreeMap<String, StoredCron>,
     totals: BTreeMap<String, Totals>,
+    times: BTreeMap<String, Vec<Timed>>,
     last_job: i64,
     last_token: i64,
 }
@@ -44,6 +47,7 @@ struct Lease {
     token: Token,
     worker: String,
     until_ms: Millis,
+    claimed_at_ms: Millis,
     ready_at_ms: Millis,
     cancel: bool,
     progress: Option<Progress>,
@@ -227,6 +231,7 @@ impl State {
                 token: Token(self.last_token),
                 worker: claim.worker.to_owned(),
                 until_ms: claim.until_ms,
+                claimed_at_ms: claim.now_ms,
                 ready_at_ms,
                 cancel: false,
                 progress: None,
@@ -352,6 +357,59 @@ impl State {
             stats
         };
         self.totals.keys().filter(named).map(one).collect()
+    }
+
+    pub(super) fn holders(&self, queue: Option<&str>, now_ms: Millis) -> Vec<Holder> {
+        let mut holders: BTreeMap<(&str, &str), (u64, Millis)> = BTreeMap::new();
+        for row in self.jobs.values().filter(|r| queue.is_none_or(|q| q == r.new.queue)) {
+            if let Place::Leased(lease) = &row.place
+                && lease.until_ms > now_ms
+            {
+                let key = (row.new.queue.as_str(), lease.worker.as_str());
+                let (jobs, oldest) = holders.entry(key).or_insert((0, lease.claimed_at_ms));
+                *jobs += 1;
+                *oldest = lease.claimed_at_ms.min(*oldest);
+            }
+        }
+        let holder = |((queue, worker), (jobs, oldest_claim_ms)): ((&str, &str), _)| Holder {
+            queue: queue.to_owned(),
+            worker: worker.to_owned(),
+            jobs,
+            oldest_claim_ms,
+        };
+        holders.into_iter().map(holder).collect()
+    }
+
+    pub(super) fn end_leases(&mut self, worker: &str, claimed_before_ms: Millis, now_ms: Millis) -> u64 {
+        let mut ended = 0;
+        for row in self.jobs.values_mut() {
+            if let Place::Leased(lease) = &mut row.place
+                && lease.worker == worker
+                && lease.claimed_at_ms < claimed_before_ms
+                && lease.until_ms > now_ms
+            {
+                lease.until_ms = now_ms;
+                ended += 1;
+            }
+        }
+        ended
+    }
+
+    pub(super) fn add_times(&mut self, queue: &str, times: &[Timed]) {
+        let known = self.times.entry(queue.to_owned()).or_default();
+        for new in times {
+            match known.iter_mut().find(|k| (k.kind, k.le_ms) == (new.kind, new.le_ms)) {
+                Some(there) => {
+                    (there.count, there.sum_ms) = (there.count + new.count, there.sum_ms + new.sum_ms)
+                }
+                None => known.push(*new),
+            }
+        }
+    }
+
+    pub(super) fn times(&self, queue: Option<&str>) -> Vec<QueueTimes> {
+        let named = self.times.iter().filter(|(name, _)| queue.is_none_or(|q| q == name.as_str()));
+        QueueTimes::from_rows(named.flat_map(|(name, times)| times.iter().map(|t| (name.clone(), *t))))
     }
 
     pub(super) fn find(&self, id: JobId) -> Option<JobInfo> {

@@ -4,6 +4,7 @@ mod admin;
 mod bell;
 mod claim;
 mod enqueue;
+mod holders;
 mod look;
 mod open;
 mod settle;
@@ -21,6 +22,8 @@ use crate::cron::StoredCron;
 use crate::driver::{Claim, Driver, Extended, Next, Result, Turns};
 use crate::info::{AttemptFailure, Cancelled, DeadCursor, DeadLetter, JobInfo};
 use crate::job::{Claimed, Enqueued, JobId, NewJob};
+use crate::stats::Holder;
+use crate::timing::{QueueTimes, Timed};
 use claim::Heads;
 
 /// See the module.
@@ -109,6 +112,28 @@ impl Driver for PostgresDriver {
 
     async fn stats(&self, queue: Option<&str>, now_ms: Millis) -> Result<Vec<QueueStats>> {
         look::stats(&self.pool, queue, now_ms).await
+    }
+
+    async fn holders(&self, queue: Option<&str>, now_ms: Millis) -> Result<Vec<Holder>> {
+        holders::holders(&self.pool, queue, now_ms).await
+    }
+
+    async fn end_leases(
+        &self,
+        conn: &mut PgConnection,
+        worker: &str,
+        claimed_before_ms: Millis,
+        now_ms: Millis,
+    ) -> Result<u64> {
+        holders::end_leases(conn, worker, claimed_before_ms, now_ms).await
+    }
+
+    async fn add_times(&self, conn: &mut PgConnection, queue: &str, times: &[Timed]) -> Result<()> {
+        holders::add_times(conn, queue, times).await
+    }
+
+    async fn times(&self, queue: Option<&str>) -> Result<Vec<QueueTimes>> {
+        holders::times(&self.pool, queue).await
     }
 
     async fn find(&self, id: JobId) -> Result<Option<JobInfo>> {

@@ -11,8 +11,10 @@ use crate::driver::{Result, Turns};
 use crate::migrate::{Migration, hash, pending};
 use crate::{JobsError, JobsOptions};
 
-const MIGRATIONS: &[Migration] =
-    &[Migration { version: 1, name: "queue", sql: include_str!("migrations/0001_queue.sql") }];
+const MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, name: "queue", sql: include_str!("migrations/0001_queue.sql") },
+    Migration { version: 2, name: "times", sql: include_str!("migrations/0002_times.sql") },
+];
 
 /// Connections per reading connection asked for: handlers, heartbeat, settling and the bell need some too.
 const CONNECTIONS_PER_READER: u32 = 4;

@@ -12,8 +12,10 @@ use crate::driver::Turns;
 use crate::migrate::{self, Migration};
 use crate::{JobsError, JobsOptions};
 
-const MIGRATIONS: &[Migration] =
-    &[Migration { version: 1, name: "queue", sql: include_str!("migrations/0001_queue.sql") }];
+const MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, name: "queue", sql: include_str!("migrations/0001_queue.sql") },
+    Migration { version: 2, name: "times", sql: include_str!("migrations/0002_times.sql") },
+];
 
 /// How long SQLite itself waits for another process's write lock; [`SqliteDriver::begin`] does the rest.
 const WRITER_SPIN: Duration = Duration::from_millis(3);

@@ -7,7 +7,6 @@
 mod context;
 mod duties;
 mod heartbeat;
-mod metrics;
 mod settle;
 
 use std::collections::HashMap;
@@ -23,13 +22,17 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub use context::{Failure, JobContext};
-pub use metrics::{Histogram, HistogramSnapshot, WorkerMetrics};
 
+use crate::clock::Millis;
 use crate::job::{Claimed, FailureClass, JobId};
+use crate::timing::WorkerMetrics;
 use crate::{Backoff, Jobs};
 
 /// Most jobs that one claim takes.
 const MAX_CLAIM: usize = 500;
+
+/// How long a worker that stops may take to write down what it still has to say.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Waits after errors of the database.
 const DATABASE_BACKOFF: Backoff =
@@ -88,6 +91,8 @@ struct Shared {
     held: Mutex<HashMap<JobId, Held>>,
     counts: Mutex<WorkerReport>,
     metrics: Arc<WorkerMetrics>,
+    /// Of the metrics, what the database does not have yet.
+    unwritten: WorkerMetrics,
 }
 
 /// A lease in this worker's hands.
@@ -128,7 +133,8 @@ enum End {
 impl Default for WorkerOptions {
     fn default() -> Self {
         Self {
-            name: format!("worker-{}", std::process::id()),
+            // Not like the name of an instance, which would be taken for dead where there is none.
+            name: format!("pid:{}", std::process::id()),
             concurrency: 4 * std::thread::available_parallelism().map_or(1, usize::from),
             lease: Duration::from_secs(30),
             poll: Duration::from_millis(100),
@@ -167,18 +173,20 @@ impl Worker {
         let concurrency = options.concurrency.clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
         let permits = Arc::new(Semaphore::new(concurrency));
         let (held, counts) = (Mutex::default(), Mutex::default());
-        let shared = Arc::new(Shared { jobs, queue, options, held, counts, metrics });
+        let unwritten = WorkerMetrics::default();
+        let shared = Arc::new(Shared { jobs, queue, options, held, counts, metrics, unwritten });
 
         // Room for every permit: sending never waits.
         let (ended, endings) = mpsc::channel(concurrency);
         let settle = tokio::spawn(settle::run(Arc::clone(&shared), endings));
         let heartbeat = tokio::spawn(heartbeat::run(Arc::clone(&shared)));
-        let duties = tokio::spawn(duties::run(Arc::clone(&shared)));
+        let stop_duties = CancellationToken::new();
+        let duties = tokio::spawn(duties::run(Arc::clone(&shared), stop_duties.clone()));
         let mut running = JoinSet::new();
 
         intake(&shared, &permits, &Arc::new(handler), &ended, &mut running, &shutdown).await;
         drop(ended);
-        duties.abort();
+        stop_duties.cancel();
 
         let all = u32::try_from(concurrency).unwrap_or(u32::MAX);
         if tokio::time::timeout(shared.options.drain, permits.acquire_many(all)).await.is_err() {
@@ -187,7 +195,13 @@ impl Worker {
         running.abort_all();
         heartbeat.abort();
         // A handler that blocks its thread cannot be dropped; its job is released, so do not wait for it.
-        drop(tokio::time::timeout(Duration::from_secs(1), settle).await);
+        drop(tokio::time::timeout(LAST_WORDS, settle).await);
+        let times = async {
+            // One that is writing its own goes first: what it cannot write comes back.
+            drop(duties.await);
+            shared.keep_times().await;
+        };
+        drop(tokio::time::timeout(LAST_WORDS, times).await);
         *shared.counts()
     }
 }
@@ -286,7 +300,7 @@ fn start<H, F>(
         earlier.stop.cancel();
     }
     let started_ms = shared.jobs.now_ms();
-    shared.metrics.wait.record_ms(started_ms - job.ready_at_ms);
+    shared.waited(started_ms - job.ready_at_ms);
     let (shared, handler, ended) = (Arc::clone(shared), Arc::clone(handler), ended.clone());
     running.spawn(async move {
         let deadline = job.deadline_ms.map(|d| d.saturating_sub(shared.jobs.now_ms()).max(0).unsigned_abs());
@@ -302,7 +316,7 @@ fn start<H, F>(
             () = stop.cancelled() => End::Stopped,
             () = after(deadline) => End::Failed(Failure::never("deadline passed while the job was running")),
         };
-        shared.metrics.run.record_ms(shared.jobs.now_ms() - started_ms);
+        shared.ran(shared.jobs.now_ms() - started_ms);
         // Fails only when the worker is gone, and then the lease runs out.
         drop(ended.send(Ended { job, end, _permit: permit }).await);
     });
@@ -329,6 +343,22 @@ fn text_of(panic: &(dyn std::any::Any + Send)) -> &str {
 impl Shared {
     fn held(&self) -> MutexGuard<'_, HashMap<JobId, Held>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn waited(&self, ms: Millis) {
+        self.metrics.wait.record_ms(ms);
+        self.unwritten.wait.record_ms(ms);
+    }
+
+    fn ran(&self, ms: Millis) {
+        self.metrics.run.record_ms(ms);
+        self.unwritten.run.record_ms(ms);
+    }
+
+    async fn keep_times(&self) {
+        if let Err(e) = self.jobs.keep_times(&self.queue, &self.unwritten).await {
+            tracing::warn!(queue = self.queue, error = %e, "times were not written, trying again");
+        }
     }
 
     fn counts(&self) -> MutexGuard<'_, WorkerReport> {

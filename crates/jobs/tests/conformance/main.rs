@@ -4,6 +4,7 @@ mod cron;
 mod dead;
 mod enqueue;
 mod fixture;
+mod holders;
 mod keep;
 mod lanes;
 mod lease;
@@ -83,6 +84,11 @@ every_driver! {
         outcome_is_visible_as_long_as_asked,
         purge_spares_what_lives,
         erased_owner_leaves_nothing_and_the_holder_is_fenced,
+    }
+    holders::{
+        holders_are_told_by_name_while_their_leases_live,
+        leases_of_a_dead_worker_end_at_once_and_fence_it,
+        times_of_all_workers_add_up,
     }
     cron::{
         due_time_makes_one_job_across_instances,

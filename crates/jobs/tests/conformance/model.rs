@@ -19,6 +19,7 @@ enum Call {
     Release { which: usize },
     Cancel { job: usize },
     Requeue { job: usize },
+    Died { seconds_ago: u64 },
     Limit { lane: usize, max: Option<u32> },
     Wait { seconds: u64 },
 }
@@ -38,6 +39,7 @@ fn call() -> impl Strategy<Value = Call> {
         1 => any::<usize>().prop_map(|which| Call::Release { which }),
         1 => any::<usize>().prop_map(|job| Call::Cancel { job }),
         1 => any::<usize>().prop_map(|job| Call::Requeue { job }),
+        1 => (0..8u64).prop_map(|seconds_ago| Call::Died { seconds_ago }),
         1 => (0..4usize, proptest::option::of(0..4u32)).prop_map(|(lane, max)| Call::Limit { lane, max }),
         3 => (1..14u64).prop_map(|seconds| Call::Wait { seconds }),
     ]
@@ -116,6 +118,10 @@ async fn answer(side: &mut Side, call: &Call) -> String {
             Some(c) => format!("{:?}", f.jobs.release(&c).await.map_err(|e| kind(&e))),
             None => String::new(),
         },
+        Call::Died { seconds_ago } => {
+            let before_ms = f.jobs.now_ms() - 1000 * seconds_ago.cast_signed();
+            format!("{:?}", f.jobs.end_leases_of("w", before_ms).await.unwrap())
+        }
         Call::Cancel { job } => {
             let mut tx = f.jobs.begin().await.unwrap();
             let done = f.jobs.cancel(&mut tx, side.id(*job)).await;
@@ -139,7 +145,8 @@ async fn answer(side: &mut Side, call: &Call) -> String {
             String::new()
         }
     };
-    let mut after = format!("{seen} {:?}", f.jobs.stats(None).await.unwrap());
+    let (stats, holders) = (f.jobs.stats(None).await.unwrap(), f.jobs.holders(None).await.unwrap());
+    let mut after = format!("{seen} {stats:?} {holders:?}");
     for id in &side.known {
         let info = side.f.jobs.find(*id).await.unwrap();
         let failures = side.f.jobs.failures(*id).await.unwrap();
