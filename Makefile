@@ -49,14 +49,14 @@ lint: console ## clippy on everything, the page's types
 	cd $(WEB) && npm run --silent check
 
 rust-test: console ## unit, integration and end-to-end tests
-	cargo test --workspace --locked
+	scripts/counted cargo test --workspace --locked --no-fail-fast
 
 api-test: ## schemathesis against the live application: the OpenAPI document is the truth
 	scripts/schemathesis
 
 page-test: console ## the page's unit tests, and the page in headless Chromium against a running stack
 	cd $(WEB) && npm test --silent
-	cargo test --workspace --locked --test e2e -- --ignored page
+	scripts/counted cargo test --workspace --locked --test e2e -- --ignored page
 
 audit: ## licences, bans and sources of all dependencies; advisories when their database is at hand
 	cargo fetch --locked --quiet
