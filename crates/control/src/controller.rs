@@ -64,6 +64,8 @@ pub(crate) struct Controller {
     pub(crate) signals: Signals,
     /// What was learnt of queues and of the edge.
     pub(crate) feed: Feed,
+    /// When the queues' histograms were last read.
+    pub(crate) timed_at: Option<Instant>,
     incidents: Incidents,
     pub(crate) settings: Settings,
     pub(crate) next_sync: Instant,
@@ -84,6 +86,7 @@ pub fn start(parts: Parts) -> std::io::Result<Handle> {
         log: Mutex::new(log),
         fleet: parts.fleet,
         gateway: parts.gateway,
+        times: RwLock::default(),
     });
     let mut remembered = memory::load(&parts.state_dir).unwrap_or_else(|error| {
         tracing::warn!(%error, "the controller's memory cannot be read: every policy starts with an empty history");
@@ -105,6 +108,7 @@ pub fn start(parts: Parts) -> std::io::Result<Handle> {
         shared: Arc::clone(&shared),
         signals: Signals::default(),
         feed: remembered.feed,
+        timed_at: None,
         incidents: Incidents::default(),
         settings: deciding::settings(),
         next_sync: Instant::now(),
@@ -137,6 +141,7 @@ impl Controller {
                 },
                 _ = looks.tick() => {
                     self.look().await;
+                    self.look_at_times().await;
                     let mut round = Round::Events;
                     if Instant::now() >= self.next_sync {
                         self.next_sync = Instant::now() + self.stack.control.sync_period;
@@ -155,7 +160,7 @@ impl Controller {
     /// Launches and drains until the fleet is what was decided, and tells the gateway who serves.
     fn act(&mut self) {
         let instances = self.shared.fleet.instances();
-        let load = load::of(&instances, self.gateway_stats().as_ref());
+        let load = load::of(&instances, self.gateway_stats().as_ref(), &self.signals.holders);
         let now_ms = now_ms();
         for draft in self.incidents.compare(&instances) {
             self.shared.record(draft, now_ms);

@@ -1,7 +1,7 @@
 //! From signals to decisions: the half of the loop that asks the policies.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use plimsoll_fleet::{Instance, State};
 use plimsoll_scale::policy::{self, Policy, PolicyDecision};
@@ -21,6 +21,9 @@ use crate::{
 
 /// A signal older than this says nothing. Looks are a quarter of a second apart, so it only passes when they fail.
 const STALE_AFTER_S: u32 = 60;
+
+/// Between two readings of the queues' histograms, which their workers write about once a second.
+const TIMES_APART: Duration = Duration::from_secs(1);
 
 /// Which services are asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,14 +45,28 @@ impl Controller {
     /// Reads the signals that this process owns.
     pub(crate) async fn look(&mut self) {
         let queues = self.jobs.stats(None).await.map_err(|error| error.to_string());
+        // Nothing depends on who holds jobs but who leaves first; then CPU stands in.
+        let holders = self.jobs.holders(None).await.unwrap_or_default();
         let at_ms = now_ms();
         self.feed.queues(queues.as_deref().ok(), at_ms);
-        let mut signals = Signals { queues, ..Signals::default() };
+        let queues = queues.map(|queues| queues.into_iter().map(|stats| self.feed.backlog(stats)).collect());
+        let mut signals = Signals { queues, holders, ..Signals::default() };
         if let Some(stats) = self.gateway_stats() {
             signals.of_gateway(&stats);
             self.feed.edge(&stats, &self.serving(), at_ms);
         }
         self.signals = signals;
+    }
+
+    /// Reads how long jobs take, now and then: nothing is decided on it.
+    pub(crate) async fn look_at_times(&mut self) {
+        if self.timed_at.is_some_and(|at| at.elapsed() < TIMES_APART) {
+            return;
+        }
+        self.timed_at = Some(Instant::now());
+        if let Ok(times) = self.jobs.times(None).await {
+            *self.shared.times.write().unwrap_or_else(std::sync::PoisonError::into_inner) = times;
+        }
     }
 
     /// Services with a route and how they can serve now.

@@ -11,7 +11,10 @@ use plimsoll_scale::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::rates::{Look, Rates, mean_us};
+use crate::{
+    backlog::Backlog,
+    rates::{Look, Rates, mean_us},
+};
 
 /// Queues and services that are followed; more would be a leak.
 const MOST_SOURCES: usize = 1024;
@@ -79,8 +82,15 @@ impl Feed {
             self.queues.retain(|name, _| stats.iter().any(|queue| queue.queue == *name));
         }
         for queue in stats.iter().take(MOST_SOURCES) {
-            let ended = queue.completed_total + queue.failed_attempts_total + queue.leases_lost_total;
-            let look = Look { at_ms, arrived: queue.enqueued_total, ended, in_service: queue.leased };
+            // Lost leases are among the failed attempts.
+            let ended = queue.completed_total + queue.failed_attempts_total;
+            let look = Look {
+                at_ms,
+                arrived: queue.enqueued_total,
+                ended,
+                completed: queue.completed_total,
+                in_service: queue.leased,
+            };
             self.queues.entry(queue.queue.clone()).or_default().look(look, true);
         }
     }
@@ -105,9 +115,26 @@ impl Feed {
             edge.waiting = if state.ready == 0 { stats.waiting } else { 0 };
             // The two counters are not read at the same instant, so their difference may step back.
             edge.ended = edge.ended.max(edge.total.saturating_sub(edge.in_flight));
-            let look = Look { at_ms, arrived: edge.total, ended: edge.ended, in_service: edge.in_flight };
+            let look = Look {
+                at_ms,
+                arrived: edge.total,
+                ended: edge.ended,
+                completed: edge.ended,
+                in_service: edge.in_flight,
+            };
             let room = state.slots.map(|slots| slots.saturating_mul(state.ready));
             edge.rates.look(look, room.is_none_or(|room| edge.in_flight <= room));
+        }
+    }
+
+    /// A queue with its rates, as it stood at the latest look.
+    pub(crate) fn backlog(&self, stats: QueueStats) -> Backlog {
+        let rates = self.queues.get(&stats.queue);
+        Backlog {
+            arrivals_milli_per_s: rates.map_or(0, Rates::arrivals_milli_per_s),
+            completions_milli_per_s: rates.map_or(0, Rates::completions_milli_per_s),
+            service_us: rates.and_then(Rates::service_us),
+            stats,
         }
     }
 

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use plimsoll_fleet::Fleet;
 use plimsoll_gateway::Gateway;
+use plimsoll_jobs::QueueTimes;
 use plimsoll_stack::Stack;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -46,6 +47,8 @@ pub(crate) struct Shared {
     pub(crate) log: Mutex<DecisionLog>,
     pub(crate) fleet: Fleet,
     pub(crate) gateway: Option<Gateway>,
+    /// How long jobs take, as of some seconds ago.
+    pub(crate) times: RwLock<Vec<QueueTimes>>,
 }
 
 /// Where the answer to a command goes.
@@ -153,6 +156,10 @@ impl Handle {
 impl Shared {
     pub(crate) fn log(&self) -> MutexGuard<'_, DecisionLog> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn times(&self) -> Vec<QueueTimes> {
+        self.times.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Writes down what happened; a disk that refuses is told of, never a reason to stop.

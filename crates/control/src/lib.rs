@@ -10,6 +10,7 @@
 //! [`start`] takes a running fleet, gateway and queue and returns a [`Handle`].
 
 mod alert;
+pub mod backlog;
 mod controller;
 mod deciding;
 mod feed;

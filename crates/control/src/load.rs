@@ -1,26 +1,26 @@
-//! How busy each instance is, for choosing who leaves.
+//! How busy each instance is, for choosing who leaves: its requests at the edge and the jobs it holds, whichever it has.
 //!
-//! Of an instance behind the edge it is the number of its requests. Of a worker the queue does not say which jobs it
-//! holds, so its CPU stands in: a hint only, as a job may wait for somebody else without using any. What keeps a job
-//! whole is not this choice but the drain: a worker that is told to stop finishes what it holds or hands it back.
+//! What keeps a job whole is not this choice but the drain: a worker that is told to stop finishes what it holds or hands
+//! it back. The choice spares whoever works the trouble.
 
 use std::collections::BTreeMap;
 
 use plimsoll_fleet::Instance;
 use plimsoll_gateway::GatewayStats;
+use plimsoll_jobs::Holder;
 
-/// Thousandths of a core above which a worker counts as busy.
-const BUSY_CPU_MILLI: u64 = 50;
-
-/// Requests, or 1 for a busy worker, by instance id.
-pub(crate) fn of(instances: &[Instance], edge: Option<&GatewayStats>) -> BTreeMap<String, u64> {
+/// Requests and jobs by instance id.
+pub(crate) fn of(
+    instances: &[Instance],
+    edge: Option<&GatewayStats>,
+    holders: &[Holder],
+) -> BTreeMap<String, u64> {
     let load = |instance: &Instance| {
         let id = instance.id.to_string();
-        let load = match edge.and_then(|stats| stats.upstreams.get(&id)) {
-            Some(upstream) => upstream.in_flight,
-            None => u64::from(instance.cpu_milli.is_some_and(|milli| milli >= BUSY_CPU_MILLI)),
-        };
-        (id, load)
+        let requests =
+            edge.and_then(|stats| stats.upstreams.get(&id)).map_or(0, |upstream| upstream.in_flight);
+        let jobs: u64 = holders.iter().filter(|holder| holder.worker == id).map(|holder| holder.jobs).sum();
+        (id, requests + jobs)
     };
     instances.iter().map(load).collect()
 }

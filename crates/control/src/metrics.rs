@@ -9,7 +9,11 @@ use prometheus_client::{
 };
 use std::sync::atomic::AtomicU64;
 
+use plimsoll_jobs::QueueTimes;
+
 use crate::{handle::Handle, view::StackView};
+
+mod queues;
 
 type Labels = Vec<(&'static str, String)>;
 type Whole = Family<Labels, Gauge>;
@@ -20,7 +24,7 @@ type Fraction = Family<Labels, Gauge<f64, AtomicU64>>;
 impl Handle {
     /// Appends the metrics of controller and edge in the Prometheus text format, without an end marker.
     pub fn render_metrics(&self, out: &mut String) {
-        let registry = registry(&self.view());
+        let registry = registry(&self.view(), &self.shared.times());
         if encode_registry(out, &registry).is_err() {
             let _ = writeln!(out, "# the controller's metrics could not be written");
         }
@@ -31,7 +35,7 @@ impl Handle {
 }
 
 /// A registry filled from one snapshot: every scrape shows one moment.
-fn registry(view: &StackView) -> Registry {
+fn registry(view: &StackView, times: &[QueueTimes]) -> Registry {
     let mut registry = Registry::default();
     let desired = Whole::default();
     let ready = Whole::default();
@@ -67,23 +71,7 @@ fn registry(view: &StackView) -> Registry {
     );
     registry.register("instance_restarts", "Times the instance was started again", restarts);
 
-    let depth = Whole::default();
-    let age = Fraction::default();
-    for queue in &view.queues {
-        let counts = [
-            ("ready", queue.ready),
-            ("scheduled", queue.scheduled),
-            ("leased", queue.leased),
-            ("dead", queue.dead),
-        ];
-        for (state, count) in counts {
-            let labels = vec![("queue", queue.name.clone()), ("state", state.to_owned())];
-            depth.get_or_create(&labels).set(signed(count));
-        }
-        age.get_or_create(&vec![("queue", queue.name.clone())]).set(queue.oldest_age_s);
-    }
-    registry.register("queue_depth", "Jobs by state", depth);
-    registry.register("queue_age_seconds", "Age of the oldest job that could start now, in seconds", age);
+    queues::register(&mut registry, &view.queues, times);
     registry
 }
 

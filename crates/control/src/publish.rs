@@ -8,14 +8,15 @@ use std::{
 
 use plimsoll_fleet::{Instance, MemoryEnforcement, State};
 use plimsoll_gateway::GatewayStats;
-use plimsoll_jobs::QueueStats;
+use plimsoll_jobs::Holder;
 use plimsoll_stack::Stack;
 
 use crate::{
+    backlog::Backlog,
     log::DecisionLog,
     service::Managed,
     signal::Signals,
-    view::{DecisionView, GatewayView, InstanceView, QueueView, ServiceView, StackView},
+    view::{DecisionView, GatewayView, HolderView, InstanceView, QueueView, ServiceView, StackView},
 };
 
 /// Decisions in a snapshot; `plimsoll events` reads further back.
@@ -56,11 +57,10 @@ pub(crate) fn empty(stack: &Stack) -> StackView {
 pub(crate) fn view(inputs: &Inputs<'_>) -> StackView {
     let services: Vec<ServiceView> =
         inputs.services.iter().map(|(name, managed)| service(name, managed, inputs)).collect();
-    let queues = inputs
-        .signals
-        .queues
-        .as_ref()
-        .map_or_else(|_| Vec::new(), |queues| queues.iter().map(queue).collect());
+    let queues = inputs.signals.queues.as_ref().map_or_else(
+        |_| Vec::new(),
+        |queues| queues.iter().map(|one| queue(one, &inputs.signals.holders)).collect(),
+    );
     StackView {
         uptime_s: inputs.uptime.as_secs(),
         at_ms: inputs.at_ms,
@@ -102,13 +102,14 @@ fn service(name: &str, managed: &Managed, inputs: &Inputs<'_>) -> ServiceView {
             .chain(managed.sizing.iter().flat_map(|it| &it.lines))
             .cloned()
             .collect(),
-        instances: own.iter().map(|it| instance(it, leaving(it), inputs.gateway.as_ref())).collect(),
+        instances: own.iter().map(|it| instance(it, leaving(it), inputs)).collect(),
     }
 }
 
-fn instance(instance: &Instance, leaving: bool, gateway: Option<&GatewayStats>) -> InstanceView {
+fn instance(instance: &Instance, leaving: bool, inputs: &Inputs<'_>) -> InstanceView {
     let id = instance.id.to_string();
-    let upstream = gateway.and_then(|stats| stats.upstreams.get(&id));
+    let held = inputs.signals.holders.iter().filter(|holder| holder.worker == id);
+    let upstream = inputs.gateway.as_ref().and_then(|stats| stats.upstreams.get(&id));
     let crashing = matches!(instance.state, State::CrashLoop { .. });
     let state = if leaving { State::Draining } else { instance.state };
     let log_start = instance.last_log.len().saturating_sub(LATEST_LOG_LINES);
@@ -122,6 +123,7 @@ fn instance(instance: &Instance, leaving: bool, gateway: Option<&GatewayStats>) 
         memory_bytes: instance.memory_bytes,
         memory_limit_bytes: instance.memory_limit_bytes,
         in_flight: upstream.map_or(0, |upstream| upstream.in_flight),
+        jobs: held.map(|holder| holder.jobs).sum(),
         restarts: instance.restarts,
         age_s: since_start.as_secs(),
         last_exit: instance.last_exit.clone(),
@@ -141,7 +143,9 @@ fn enforcement(instances: &[&Instance]) -> MemoryEnforcement {
     all.min_by_key(strength).unwrap_or(MemoryEnforcement::None)
 }
 
-fn queue(stats: &QueueStats) -> QueueView {
+fn queue(queue: &Backlog, holders: &[Holder]) -> QueueView {
+    let stats = &queue.stats;
+    let own = holders.iter().filter(|holder| holder.queue == stats.queue);
     QueueView {
         name: stats.queue.clone(),
         ready: stats.ready,
@@ -150,6 +154,15 @@ fn queue(stats: &QueueStats) -> QueueView {
         dead: stats.dead,
         completed: stats.completed_total,
         oldest_age_s: stats.oldest_ready_age_ms.unwrap_or(0) as f64 / 1000.0,
+        enqueued: stats.enqueued_total,
+        failed_attempts: stats.failed_attempts_total,
+        leases_lost: stats.leases_lost_total,
+        died: stats.dead_total,
+        arrivals_per_s: queue.arrivals_milli_per_s as f64 / 1000.0,
+        completions_per_s: queue.completions_milli_per_s as f64 / 1000.0,
+        service_s: queue.service_us.map(|us| us as f64 / 1e6),
+        time_to_drain_s: queue.time_to_drain_ms() as f64 / 1000.0,
+        held_by: own.map(|one| HolderView { worker: one.worker.clone(), jobs: one.jobs }).collect(),
     }
 }
 

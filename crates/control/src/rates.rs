@@ -39,6 +39,9 @@ pub(crate) struct Look {
     pub(crate) arrived: u64,
     /// Pieces that ever ended, well or badly.
     pub(crate) ended: u64,
+    /// Of these, those that ended for good: a piece that is tried again ends more than once.
+    #[serde(default)]
+    pub(crate) completed: u64,
     /// Pieces that are being worked on.
     pub(crate) in_service: u64,
 }
@@ -75,10 +78,20 @@ impl Rates {
 
     /// Arrivals in thousandths per second; 0 before two looks.
     pub(crate) fn arrivals_milli_per_s(&self) -> u64 {
+        self.milli_per_s(|look| look.arrived)
+    }
+
+    /// Pieces that were completed, in thousandths per second; 0 before two looks.
+    pub(crate) fn completions_milli_per_s(&self) -> u64 {
+        self.milli_per_s(|look| look.completed)
+    }
+
+    /// How fast a counter went up over the window.
+    fn milli_per_s(&self, counter: impl Fn(&Look) -> u64) -> u64 {
         let (Some(first), Some(last)) = (self.looks.front(), self.last) else { return 0 };
         let elapsed_ms = last.at_ms.saturating_sub(first.at_ms);
-        let arrived = last.arrived.saturating_sub(first.arrived);
-        if elapsed_ms < 1000 { 0 } else { arrived.saturating_mul(1_000_000) / elapsed_ms }
+        let counted = counter(&last).saturating_sub(counter(first));
+        if elapsed_ms < 1000 { 0 } else { counted.saturating_mul(1_000_000) / elapsed_ms }
     }
 
     /// Arrivals of the last second or two in thousandths per second: bursts are seen as they are.
@@ -123,7 +136,10 @@ mod tests {
         while at_ms <= seconds * 1000 {
             // Server k ends its work at k/servers of the service time, so that endings are spread.
             let ended = (0..servers).map(|k| (at_ms + service_ms * k / servers) / service_ms).sum();
-            rates.look(Look { at_ms, arrived: ended + servers, ended, in_service: servers }, true);
+            rates.look(
+                Look { at_ms, arrived: ended + servers, ended, completed: ended, in_service: servers },
+                true,
+            );
             at_ms += every_ms;
         }
         rates
@@ -134,7 +150,10 @@ mod tests {
         let mut rates = Rates::default();
         for second in 0..=10 {
             let ended = second / 10;
-            rates.look(Look { at_ms: second * 1000, arrived: 10, ended, in_service: 10 - ended }, true);
+            rates.look(
+                Look { at_ms: second * 1000, arrived: 10, ended, completed: ended, in_service: 10 - ended },
+                true,
+            );
         }
         let us = rates.service_us().unwrap_or_default();
         assert!((8_000_000..20_000_000).contains(&us), "{us}");
@@ -143,10 +162,10 @@ mod tests {
     #[test]
     fn counter_that_starts_again_is_no_burst() {
         let mut rates = Rates::default();
-        rates.look(Look { at_ms: 0, arrived: 1000, ended: 1000, in_service: 0 }, true);
-        rates.look(Look { at_ms: 1000, arrived: 1001, ended: 1001, in_service: 0 }, true);
-        rates.look(Look { at_ms: 2000, arrived: 3, ended: 3, in_service: 0 }, true);
-        rates.look(Look { at_ms: 3000, arrived: 5, ended: 5, in_service: 0 }, true);
+        rates.look(Look { at_ms: 0, arrived: 1000, ended: 1000, completed: 1000, in_service: 0 }, true);
+        rates.look(Look { at_ms: 1000, arrived: 1001, ended: 1001, completed: 1001, in_service: 0 }, true);
+        rates.look(Look { at_ms: 2000, arrived: 3, ended: 3, completed: 3, in_service: 0 }, true);
+        rates.look(Look { at_ms: 3000, arrived: 5, ended: 5, completed: 5, in_service: 0 }, true);
         assert_eq!(rates.arrivals_milli_per_s(), 2000);
     }
 
@@ -155,7 +174,7 @@ mod tests {
         let mut rates = Rates::default();
         for quarter in 0..=80_u64 {
             let arrived = if quarter > 76 { 50 } else { 0 };
-            rates.look(Look { at_ms: quarter * 250, arrived, ended: 0, in_service: 0 }, true);
+            rates.look(Look { at_ms: quarter * 250, arrived, ended: 0, completed: 0, in_service: 0 }, true);
         }
         assert!(rates.latest_arrivals_milli_per_s() >= 25_000);
         assert!(rates.arrivals_milli_per_s() < 3000);
@@ -166,7 +185,10 @@ mod tests {
         let mut rates = Rates::default();
         for second in 0..=100 {
             let arrived = 10 * second.min(50);
-            rates.look(Look { at_ms: second * 1000, arrived, ended: arrived, in_service: 0 }, true);
+            rates.look(
+                Look { at_ms: second * 1000, arrived, ended: arrived, completed: arrived, in_service: 0 },
+                true,
+            );
         }
         assert_eq!(rates.arrivals_milli_per_s(), 0);
     }
@@ -196,7 +218,7 @@ mod tests {
             let (mut at_ms, mut arrived, mut ended) = (0, 0, 0);
             for (index, (later, more, done, in_service)) in counts.into_iter().enumerate() {
                 (at_ms, arrived, ended) = (at_ms + later, arrived + more, ended + done);
-                let look = Look { at_ms, arrived, ended, in_service };
+                let look = Look { at_ms, arrived, ended, completed: ended, in_service };
                 kept.look(look, true);
                 if index == cut {
                     let text = serde_json::to_string(&stored).unwrap_or_default();

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use crate::backlog::Backlog;
 use plimsoll_gateway::GatewayStats;
-use plimsoll_jobs::QueueStats;
+use plimsoll_jobs::Holder;
 use plimsoll_scale::{Time, calculate::MetricError, observe::Reading, spec::MetricId};
 
 /// Names that an External metric may ask for, each with the label that tells its series apart.
 pub const NAMES: &[(&str, &str)] = &[
     ("queue_age_seconds", "queue"),
     ("queue_depth", "queue"),
+    ("queue_time_to_drain_seconds", "queue"),
     ("http_requests_in_flight", "service"),
     ("http_requests_waiting", "gateway"),
 ];
@@ -18,7 +20,9 @@ pub const NAMES: &[(&str, &str)] = &[
 #[derive(Clone, Debug)]
 pub struct Signals {
     /// Every queue that ever held a job, or why the queue could not be asked.
-    pub queues: Result<Vec<QueueStats>, String>,
+    pub queues: Result<Vec<Backlog>, String>,
+    /// Who holds jobs.
+    pub holders: Vec<Holder>,
     /// Requests in flight per service.
     pub in_flight: BTreeMap<String, u64>,
     /// Requests that wait for an instance.
@@ -29,7 +33,8 @@ pub struct Signals {
 
 impl Default for Signals {
     fn default() -> Self {
-        Self { queues: Err("not asked yet".to_owned()), in_flight: BTreeMap::new(), waiting: 0 }
+        let queues = Err("not asked yet".to_owned());
+        Self { queues, holders: Vec::new(), in_flight: BTreeMap::new(), waiting: 0 }
     }
 }
 
@@ -50,12 +55,15 @@ impl Signals {
     pub fn read(&self, metric: &MetricId, at: Time) -> Reading {
         let failed = |message: String| Reading::Failed(MetricError::Unavailable { message });
         let series: Vec<(&str, i64)> = match metric.name.as_str() {
-            name @ ("queue_age_seconds" | "queue_depth") => match &self.queues {
-                Err(why) => return failed(format!("the queue cannot be read: {why}")),
-                Ok(queues) => {
-                    queues.iter().map(|queue| (queue.queue.as_str(), queue_milli(name, queue))).collect()
+            name @ ("queue_age_seconds" | "queue_depth" | "queue_time_to_drain_seconds") => {
+                match &self.queues {
+                    Err(why) => return failed(format!("the queue cannot be read: {why}")),
+                    Ok(queues) => queues
+                        .iter()
+                        .map(|queue| (queue.stats.queue.as_str(), queue_milli(name, queue)))
+                        .collect(),
                 }
-            },
+            }
             "http_requests_in_flight" => {
                 self.in_flight.iter().map(|(service, count)| (service.as_str(), milli(*count))).collect()
             }
@@ -77,10 +85,11 @@ impl Signals {
     }
 }
 
-fn queue_milli(name: &str, queue: &QueueStats) -> i64 {
+fn queue_milli(name: &str, queue: &Backlog) -> i64 {
     match name {
-        "queue_age_seconds" => queue.oldest_ready_age_ms.unwrap_or(0),
-        _ => milli(queue.ready),
+        "queue_age_seconds" => queue.stats.oldest_ready_age_ms.unwrap_or(0),
+        "queue_time_to_drain_seconds" => i64::try_from(queue.time_to_drain_ms()).unwrap_or(i64::MAX),
+        _ => milli(queue.stats.ready),
     }
 }
 

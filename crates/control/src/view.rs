@@ -82,6 +82,9 @@ pub struct InstanceView {
     pub memory_limit_bytes: Option<u64>,
     /// Requests in flight through the gateway.
     pub in_flight: u64,
+    /// Jobs it holds.
+    #[serde(default)]
+    pub jobs: u64,
     /// Times it was started again after a crash.
     pub restarts: u32,
     /// Seconds since its last start.
@@ -93,7 +96,7 @@ pub struct InstanceView {
 }
 
 /// One job queue.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct QueueView {
     /// Name of the queue.
     pub name: String,
@@ -109,6 +112,42 @@ pub struct QueueView {
     pub completed: u64,
     /// Age of the oldest ready job in seconds; 0 when none is ready.
     pub oldest_age_s: f64,
+    /// Jobs ever enqueued.
+    #[serde(default)]
+    pub enqueued: u64,
+    /// Attempts that failed, those whose lease was lost included.
+    #[serde(default)]
+    pub failed_attempts: u64,
+    /// Attempts whose worker died, stalled or lost the database.
+    #[serde(default)]
+    pub leases_lost: u64,
+    /// Jobs that ever became dead letters.
+    #[serde(default)]
+    pub died: u64,
+    /// Jobs that came in per second, over the last half minute.
+    #[serde(default)]
+    pub arrivals_per_s: f64,
+    /// Jobs that were completed per second, over the last half minute.
+    #[serde(default)]
+    pub completions_per_s: f64,
+    /// Mean seconds a worker holds a job; none before the first one ended.
+    #[serde(default)]
+    pub service_s: Option<f64>,
+    /// Seconds until the jobs that are ready now have been started, at the present pace.
+    #[serde(default)]
+    pub time_to_drain_s: f64,
+    /// Who holds its jobs, in order of name.
+    #[serde(default)]
+    pub held_by: Vec<HolderView>,
+}
+
+/// Who holds jobs of a queue.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct HolderView {
+    /// Name of the worker: that of its instance, where plimsoll started it.
+    pub worker: String,
+    /// Jobs it holds.
+    pub jobs: u64,
 }
 
 /// One decision of the controller in one line.

@@ -268,6 +268,7 @@ impl Actor {
             memory_bytes: runs.then_some(memory as u64),
             memory_limit_bytes: Some(MEMORY_LIMIT),
             in_flight: if service == "api" && self.ready() { (6.0 * busy * wave) as u64 } else { 0 },
+            jobs: u64::from(service == "worker" && self.ready() && busy > 0.0),
             restarts: self.restarts,
             age_s: self.lived_s as u64,
             last_exit: (!runs).then(|| "killed by signal 9".to_owned()),
@@ -313,6 +314,7 @@ impl Operator for Play {
                 dead: 0,
                 completed: scene.completed as u64,
                 oldest_age_s: scene.age_s,
+                ..QueueView::default()
             }],
             decisions: scene.decisions().take(20).collect(),
             warnings: vec![],

@@ -193,6 +193,7 @@ fn view() -> StackView {
             dead: 0,
             completed: 40,
             oldest_age_s: 9.5,
+            ..QueueView::default()
         }],
         decisions: (1..=5).rev().map(decision).collect(),
         warnings: vec![],
@@ -217,6 +218,7 @@ fn service(name: &str, number: u32) -> ServiceView {
             memory_bytes: Some(48 << 20),
             memory_limit_bytes: Some(512 << 20),
             in_flight: 1,
+            jobs: 0,
             restarts: 0,
             age_s: 60,
             last_exit: None,
