@@ -97,6 +97,7 @@ impl Connection {
                         crate::method::Method::Other,
                         problem.status,
                         None,
+                        None,
                     );
                     self.answer(problem, None, true).await;
                     (After::Close, deadline)

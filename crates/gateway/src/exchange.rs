@@ -64,32 +64,33 @@ pub(crate) async fn run(
         Some(route) => forward(connection, &snapshot, &request, route, started).await,
         None => Err(Unanswered::Problem(problem::NO_ROUTE)),
     };
-    let relayed = match result {
+    let (relayed, sent_at) = match result {
         Ok(relayed) => relayed,
-        Err(Unanswered::ClientGone) => {
-            Relayed { status: CLIENT_GONE, after: After::Drop, is_tunnel: false, ended: Instant::now() }
-        }
+        Err(Unanswered::ClientGone) => (Relayed::unserved(CLIENT_GONE, After::Drop), started),
         Err(Unanswered::Problem(problem)) => {
             let is_keep_alive =
                 request.is_keep_alive && request.body == Framing::Empty && !worker.shutdown.is_cancelled();
             connection.answer(problem, Some(&request), !is_keep_alive).await;
             let after = if is_keep_alive { After::KeepAlive } else { After::Close };
-            Relayed { status: problem.status, after, is_tunnel: false, ended: Instant::now() }
+            (Relayed::unserved(problem.status, after), started)
         }
     };
     let duration = (!relayed.is_tunnel).then(|| relayed.ended.saturating_duration_since(started));
     let metrics = request.route.as_ref().map_or(&worker.shared.unrouted, |route| &route.metrics);
-    metrics.finished(worker.index, request.method, relayed.status, duration);
+    let served = relayed.is_served.then(|| relayed.ended.saturating_duration_since(sent_at));
+    metrics.finished(worker.index, request.method, relayed.status, duration, served);
+    worker.shared.bell.ring();
     (relayed.after, relayed.ended)
 }
 
+/// Also returns when the attempt that was answered began.
 async fn forward(
     connection: &mut Connection,
     snapshot: &Snapshot,
     request: &Request,
     route: &Route,
     started: Instant,
-) -> Result<Relayed, Unanswered> {
+) -> Result<(Relayed, Instant), Unanswered> {
     let mut progress = Progress::new(started);
     let mut next = None;
     loop {
@@ -111,7 +112,7 @@ async fn forward(
                 } else {
                     lease.report(Outcome::Success);
                 }
-                return Ok(relay::run(connection, snapshot, lease, answer).await);
+                return Ok((relay::run(connection, snapshot, lease, answer).await, now));
             }
             Sending::Failed(failed) => failed,
             Sending::Refused(problem) => return Err(Unanswered::Problem(problem)),
@@ -226,6 +227,7 @@ async fn pick(
     let service = &route.service;
     let is_first = std::mem::take(&mut progress.is_first);
     if let Ok(lease) = service.pick(progress.now, &progress.tried, is_first) {
+        connection.worker.shared.bell.ring();
         return Ok(lease);
     }
     let may_wait = progress.may_wait() && snapshot.max_waiting > 0;
@@ -240,6 +242,7 @@ async fn pick(
     if places.0.is_none() {
         return Err(Unanswered::Problem(problem::QUEUE_FULL));
     }
+    worker.shared.bell.ring();
     let deadline = progress.started + snapshot.wait_for_upstream;
     loop {
         // Listen before looking, so that a change between the two is not missed.

@@ -14,12 +14,13 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::bell::Changes;
 use crate::limits::Limits;
 use crate::listener::{self, Handover};
 use crate::metrics::{RouteKey, RouteMetrics};
 use crate::render;
 use crate::route::{Route, Router};
-use crate::service::{Service, UpstreamStats};
+use crate::service::{Service, ServiceStats, UpstreamStats};
 use crate::worker::{Shared, Snapshot, Worker};
 
 /// A running gateway. It owns its threads; dropping it without [`Gateway::shutdown`] cuts all connections.
@@ -65,7 +66,7 @@ pub struct Upstream {
 }
 
 /// Numbers for `status` and for scaling decisions.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct GatewayStats {
     /// Requests that have ended.
     pub requests_total: u64,
@@ -77,6 +78,8 @@ pub struct GatewayStats {
     pub waiting: u64,
     /// Open client connections.
     pub connections: u64,
+    /// By name.
+    pub services: BTreeMap<String, ServiceStats>,
     /// By id.
     pub upstreams: BTreeMap<String, UpstreamStats>,
 }
@@ -120,6 +123,7 @@ impl Gateway {
             waiting: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
             refused_connections: AtomicU64::new(0),
+            bell: Arc::default(),
         });
         let shutdown = CancellationToken::new();
         let deadline = watch::Sender::new(None);
@@ -212,11 +216,22 @@ impl Gateway {
 
     /// The numbers as of now.
     pub fn stats(&self) -> GatewayStats {
-        let routes: Vec<_> = self.shared.routes().values().cloned().collect();
-        let totals = routes.iter().map(|metrics| metrics.total()).chain([self.shared.unrouted.total()]);
-        let (requests_total, errors_total) = totals.fold((0, 0), |(requests, errors), counts| {
-            (requests + counts.requests_total(), errors + counts.errors_total())
-        });
+        let mut services = self.shared.service_stats();
+        let unrouted = self.shared.unrouted.total();
+        let (mut requests_total, mut errors_total) = (unrouted.requests_total(), unrouted.errors_total());
+        let mut upstreams = BTreeMap::new();
+        for service in self.shared.services().values() {
+            let own = services.entry(service.name().to_owned()).or_default();
+            for (id, upstream) in service.upstream_stats() {
+                own.in_flight += upstream.in_flight;
+                upstreams.insert(id, upstream);
+            }
+            own.waiting = service.counters.waiting.load(Ordering::Relaxed) as u64;
+        }
+        for service in services.values() {
+            requests_total += service.requests_total;
+            errors_total += service.errors_total;
+        }
         GatewayStats {
             requests_total,
             errors_total,
@@ -227,13 +242,19 @@ impl Gateway {
                 .sum(),
             waiting: self.shared.waiting.load(Ordering::Relaxed) as u64,
             connections: self.shared.connections.load(Ordering::Relaxed) as u64,
-            upstreams: self.shared.services().values().flat_map(|service| service.upstream_stats()).collect(),
+            services,
+            upstreams,
         }
+    }
+
+    /// A bell that rings when requests come, begin to wait or end. One listener at a time.
+    pub fn changes(&self) -> Changes {
+        Changes(Arc::clone(&self.shared.bell))
     }
 
     /// Appends all metrics as OpenMetrics text, without the closing `# EOF`, so that other sources can follow.
     pub fn render_metrics(&self, out: &mut String) {
-        render::metrics(&self.shared, &self.workers, out);
+        render::metrics(&self.shared, out);
     }
 
     /// Stops accepting, lets requests and tunnels finish for at most `deadline`, cuts what is left, and returns when

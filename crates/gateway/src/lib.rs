@@ -23,9 +23,11 @@
 //! `Content-Length` and `Transfer-Encoding`, and answers faulty heads itself, without our error shape.
 
 mod attempt;
+mod bell;
 mod buffer;
 mod chunked;
 mod connection;
+mod durations;
 mod exchange;
 mod field;
 mod forwarded;
@@ -48,6 +50,8 @@ mod tunnel;
 mod upload;
 mod worker;
 
+pub use bell::Changes;
+pub use durations::Durations;
 pub use gateway::{Error, Gateway, GatewayStats, Options, Upstream};
 pub use limits::Limits;
-pub use service::UpstreamStats;
+pub use service::{ServiceStats, UpstreamStats};

@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::durations::Durations;
 use crate::method::Method;
 
 /// Upper bounds of the duration histogram, in seconds: from what a proxied cache hit takes to what a model takes.
@@ -32,6 +33,8 @@ pub(crate) struct RouteCounts {
     /// Requests by duration, one more than the bounds.
     pub(crate) durations: [u64; BUCKETS_S.len() + 1],
     pub(crate) duration_sum: Duration,
+    /// How long upstreams took: from the request they answered to the end of their answer.
+    pub(crate) served: Durations,
 }
 
 // === impl RouteMetrics ===
@@ -41,8 +44,16 @@ impl RouteMetrics {
         Self { shards: (0..workers).map(|_| Shard::default()).collect() }
     }
 
-    /// Counts a finished request. The duration is left out for tunnels, which last as long as people talk.
-    pub(crate) fn finished(&self, worker: usize, method: Method, code: u16, duration: Option<Duration>) {
+    /// Counts a finished request. The duration is left out for tunnels, which last as long as people talk; `served` also
+    /// for requests that no upstream answered well.
+    pub(crate) fn finished(
+        &self,
+        worker: usize,
+        method: Method,
+        code: u16,
+        duration: Option<Duration>,
+        served: Option<Duration>,
+    ) {
         let mut counts = self.shards[worker].0.lock().unwrap_or_else(PoisonError::into_inner);
         counts.add_requests(method, code, 1);
         if let Some(duration) = duration {
@@ -50,6 +61,9 @@ impl RouteMetrics {
             let bucket = BUCKETS_S.iter().position(|bound| seconds <= *bound).unwrap_or(BUCKETS_S.len());
             counts.durations[bucket] += 1;
             counts.duration_sum += duration;
+        }
+        if let Some(served) = served {
+            counts.served.record(served);
         }
     }
 
@@ -64,6 +78,7 @@ impl RouteMetrics {
                 *sum += count;
             }
             total.duration_sum += shard.duration_sum;
+            total.served.add(&shard.served);
         }
         total
     }

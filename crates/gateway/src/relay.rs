@@ -21,6 +21,8 @@ pub(crate) struct Relayed {
     pub(crate) after: After,
     pub(crate) is_tunnel: bool,
     pub(crate) ended: Instant,
+    /// The upstream gave its whole answer and it was a good one.
+    pub(crate) is_served: bool,
 }
 
 /// Why an answer was cut.
@@ -29,6 +31,15 @@ enum Cut {
     Upstream,
     /// By the client: it closed, sent nonsense, or did not read for too long.
     Client,
+}
+
+// === impl Relayed ===
+
+impl Relayed {
+    /// No upstream answered.
+    pub(crate) fn unserved(status: u16, after: After) -> Self {
+        Self { status, after, is_tunnel: false, ended: Instant::now(), is_served: false }
+    }
 }
 
 /// Relays the answer to the client.
@@ -40,7 +51,13 @@ pub(crate) async fn run(
 ) -> Relayed {
     if answer.response.status == 101 {
         tunnel::run(connection, snapshot, *answer).await;
-        return Relayed { status: 101, after: After::Drop, is_tunnel: true, ended: Instant::now() };
+        return Relayed {
+            status: 101,
+            after: After::Drop,
+            is_tunnel: true,
+            ended: Instant::now(),
+            is_served: false,
+        };
     }
     let Answer { response, head, framing, closes, mut stream, mut buffer, mut upload } = *answer;
     let idle = snapshot.timeouts.idle;
@@ -76,6 +93,7 @@ pub(crate) async fn run(
     }
     connection.down_head = pump.into_head();
     connection.up_head = upload.pump.into_head();
+    let is_served = result.is_ok() && response.status < 500;
     let after = match result {
         Ok(()) if !closes => After::KeepAlive,
         Ok(()) if upload.state == UploadState::Done && connection.buffer.is_empty() => After::Drop,
@@ -91,5 +109,5 @@ pub(crate) async fn run(
             After::Reset
         }
     };
-    Relayed { status: response.status, after, is_tunnel: false, ended }
+    Relayed { status: response.status, after, is_tunnel: false, ended, is_served }
 }

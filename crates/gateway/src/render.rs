@@ -10,9 +10,10 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::exemplar::Exemplar;
 use prometheus_client::registry::Registry;
 
+use crate::durations::Durations;
 use crate::metrics::{BUCKETS_S, RouteCounts};
 use crate::service::{Service, UpstreamStats};
-use crate::worker::{Shared, Worker};
+use crate::worker::Shared;
 
 type Labels<'a> = [(&'static str, &'a str)];
 type NoExemplar = Exemplar<[(&'static str, &'static str); 0], u64>;
@@ -25,13 +26,13 @@ struct Scrape {
     services: Vec<Arc<Service>>,
     /// By id.
     upstreams: Vec<(String, UpstreamStats)>,
-    in_flight: u64,
+    served: Vec<(String, Durations)>,
     connections: u64,
     refused_connections: u64,
 }
 
 /// Appends all metrics, without `# EOF`.
-pub(crate) fn metrics(shared: &Shared, workers: &[Arc<Worker>], out: &mut String) {
+pub(crate) fn metrics(shared: &Shared, out: &mut String) {
     let mut routes: Vec<_> = shared
         .routes()
         .iter()
@@ -43,7 +44,7 @@ pub(crate) fn metrics(shared: &Shared, workers: &[Arc<Worker>], out: &mut String
         routes,
         upstreams: services.iter().flat_map(|service| service.upstream_stats()).collect(),
         services,
-        in_flight: workers.iter().map(|worker| worker.in_flight.load(Ordering::Relaxed) as u64).sum(),
+        served: shared.service_stats().into_iter().map(|(name, stats)| (name, stats.served)).collect(),
         connections: shared.connections.load(Ordering::Relaxed) as u64,
         refused_connections: shared.refused_connections.load(Ordering::Relaxed),
     };
@@ -60,13 +61,9 @@ impl Collector for Scrape {
         self.encode_routes(&mut encoder)?;
         self.encode_services(&mut encoder)?;
         self.encode_upstreams(&mut encoder)?;
-        let gauges = [
-            ("http_requests_in_flight", "Requests under way", self.in_flight),
-            ("gateway_connections", "Open client connections", self.connections),
-        ];
-        for (name, help, value) in gauges {
-            encoder.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&(value as i64))?;
-        }
+        encoder
+            .encode_descriptor("gateway_connections", "Open client connections", None, MetricType::Gauge)?
+            .encode_gauge(&(self.connections as i64))?;
         encoder
             .encode_descriptor(
                 "gateway_connections_refused",
@@ -134,6 +131,27 @@ impl Scrape {
             let labels: &Labels<'_> = &[("service", service.name())];
             let waiting = service.counters.waiting.load(Ordering::Relaxed) as i64;
             family.encode_family(&labels)?.encode_gauge(&waiting)?;
+        }
+        let help = "Requests under way at upstreams";
+        let mut family =
+            encoder.encode_descriptor("http_requests_in_flight", help, None, MetricType::Gauge)?;
+        for service in &self.services {
+            let own = self.upstreams.iter().filter(|(_, stats)| stats.service == service.name());
+            let in_flight: u64 = own.map(|(_, stats)| stats.in_flight).sum();
+            let labels: &Labels<'_> = &[("service", service.name())];
+            family.encode_family(&labels)?.encode_gauge(&(in_flight as i64))?;
+        }
+        let help = "How long upstreams took for requests that they answered well";
+        let name = "upstream_request_duration_seconds";
+        let mut family = encoder.encode_descriptor(name, help, None, MetricType::Histogram)?;
+        for (service, served) in &self.served {
+            let labels: &Labels<'_> = &[("service", service)];
+            family.encode_family(&labels)?.encode_histogram::<[(&str, &str); 0]>(
+                served.sum_s(),
+                served.count(),
+                &served.doublings(),
+                None,
+            )?;
         }
         Ok(())
     }

@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::Upstream;
+use crate::durations::Durations;
 use crate::pool::IdlePool;
 
 /// One service.
@@ -77,6 +78,22 @@ pub struct UpstreamStats {
     pub ejected: bool,
     /// It gets no new requests.
     pub draining: bool,
+}
+
+/// One service as the gateway sees it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServiceStats {
+    /// Requests for it that have ended.
+    pub requests_total: u64,
+    /// Those answered with a status from 500 to 599, by an upstream or by the gateway itself.
+    pub errors_total: u64,
+    /// Requests under way at its upstreams.
+    pub in_flight: u64,
+    /// Requests that wait for one of its upstreams.
+    pub waiting: u64,
+    /// How long its upstreams took for requests that they answered well, waits at the gateway and earlier attempts not
+    /// included.
+    pub served: Durations,
 }
 
 /// An open request on an upstream. Dropping it gives the ticket back.

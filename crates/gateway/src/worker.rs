@@ -10,11 +10,12 @@ use plimsoll_stack::{IpNetwork, Timeouts};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::bell::Bell;
 use crate::buffer::BufferPool;
 use crate::limits::Limits;
 use crate::metrics::{RouteKey, RouteMetrics};
 use crate::route::Router;
-use crate::service::Service;
+use crate::service::{Service, ServiceStats};
 
 /// A configuration as the connections use it. Replaced as a whole; a request keeps the one it began with.
 #[derive(Debug)]
@@ -42,6 +43,8 @@ pub(crate) struct Shared {
     /// Client connections.
     pub(crate) connections: AtomicUsize,
     pub(crate) refused_connections: AtomicU64,
+    /// Rings when requests come, wait and end.
+    pub(crate) bell: Arc<Bell>,
 }
 
 /// One worker thread.
@@ -122,6 +125,18 @@ impl Worker {
 impl Shared {
     pub(crate) fn services(&self) -> RwLockReadGuard<'_, BTreeMap<String, Arc<Service>>> {
         self.services.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The counters of all routes by service, those that are gone included.
+    pub(crate) fn service_stats(&self) -> BTreeMap<String, ServiceStats> {
+        let mut services: BTreeMap<String, ServiceStats> = BTreeMap::new();
+        for (key, metrics) in self.routes().iter() {
+            let (own, counts) = (services.entry(key.service.clone()).or_default(), metrics.total());
+            own.requests_total += counts.requests_total();
+            own.errors_total += counts.errors_total();
+            own.served.add(&counts.served);
+        }
+        services
     }
 
     pub(crate) fn routes(&self) -> MutexGuard<'_, BTreeMap<RouteKey, Arc<RouteMetrics>>> {

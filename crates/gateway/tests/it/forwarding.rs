@@ -209,7 +209,8 @@ async fn metrics_name_route_service_method_and_code() {
         r#"upstream_requests_total{service="api",upstream="api-0"} 2"#,
         r#"upstream_retries_total{service="api"} 0"#,
         r#"http_requests_waiting{service="api"} 0"#,
-        "http_requests_in_flight 0",
+        r#"http_requests_in_flight{service="api"} 0"#,
+        r#"upstream_request_duration_seconds_count{service="api"} 2"#,
     ] {
         assert!(text.contains(line), "{line} is not in\n{text}");
     }

@@ -7,6 +7,7 @@ mod hygiene;
 mod interop;
 mod lifecycle;
 mod routing;
+mod signals;
 mod streaming;
 mod support;
 mod timeouts;
