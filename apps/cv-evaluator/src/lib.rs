@@ -4,6 +4,7 @@
 pub mod admin;
 pub mod api;
 pub mod metrics;
+mod pipeline;
 pub mod serve;
 pub mod settings;
 pub mod spool;

@@ -16,7 +16,10 @@ use crate::api::auth::{ApiKeys, KeyDigest};
 pub const VARIABLES: &[(&str, &str)] = &[
     ("HOST", "address to listen on; default 127.0.0.1. Others need API_KEYS or ALLOW_ANONYMOUS=true"),
     ("PORT", "port to listen on; default 8080 for serve, 9090 for work; 0 takes a free one"),
-    ("PLIMSOLL_QUEUE_URL", "database and queue, sqlite:///absolute/path.db; default sqlite:cv-evaluator.db"),
+    (
+        "PLIMSOLL_QUEUE_URL",
+        "database and queue, sqlite:///absolute/path.db or postgres://user:password@host/database; default sqlite:cv-evaluator.db",
+    ),
     ("DATABASE_URL", "the same, when PLIMSOLL_QUEUE_URL is not set"),
     ("PLIMSOLL_INSTANCE", "name of this instance in /healthz, logs and leases"),
     ("PLIMSOLL_SERVICE", "name of the service in /healthz"),
@@ -203,11 +206,11 @@ impl Common {
         proxies.extend(env.list::<Network>("TRUSTED_PROXIES", hint));
         let queue_url = env.text("PLIMSOLL_QUEUE_URL").or_else(|| env.text("DATABASE_URL"));
         let queue_url = queue_url.unwrap_or_else(|| "sqlite:cv-evaluator.db".to_owned());
-        if !queue_url.starts_with("sqlite:") {
+        if !["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| queue_url.starts_with(scheme)) {
             env.mistake(
                 "PLIMSOLL_QUEUE_URL",
                 "this database is not supported",
-                "give sqlite:///absolute/path.db",
+                "give sqlite:///absolute/path.db or postgres://user:password@host/database",
             );
         }
         Self {

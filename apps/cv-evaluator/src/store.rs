@@ -4,6 +4,7 @@
 mod accept;
 mod admin;
 mod counters;
+mod db;
 mod dead;
 mod erase;
 mod evaluations;
@@ -17,23 +18,29 @@ use std::sync::Arc;
 use plimsoll_jobs::{Jobs, JobsError, Migration};
 use rand::RngExt as _;
 
+use db::Pool;
+
 pub use accept::{Accepted, JobBody, NewEvaluation, Trace};
 pub use admin::{Cursor, EvaluationRow, ListQuery};
 pub use counters::Totals;
 pub use dead::DeadReader;
 pub use erase::Erased;
-pub use evaluations::{Lease, Work, WorkStatus};
+pub use evaluations::{FailedAttempt, Lease, Work, WorkStatus};
 pub use intake::Intake;
-pub use results::{StoredResult, StoredScores};
+pub use results::{Spent, StoredResult, StoredScores};
+pub use retention::UploadReader;
 pub use uploads::{NewUpload, UploadKind};
 
 /// Queue of the evaluations.
 pub const QUEUE: &str = "evaluate";
 
-const MIGRATIONS: &[Migration] = &[
-    Migration { version: 1, name: "cv", sql: include_str!("store/migrations/0001_cv.sql") },
-    Migration { version: 2, name: "erase", sql: include_str!("store/migrations/0002_erase.sql") },
+const SQLITE: &[Migration] = &[
+    Migration { version: 1, name: "cv", sql: include_str!("store/migrations/sqlite/0001_cv.sql") },
+    Migration { version: 2, name: "erase", sql: include_str!("store/migrations/sqlite/0002_erase.sql") },
+    Migration { version: 3, name: "pages", sql: include_str!("store/migrations/sqlite/0003_pages.sql") },
 ];
+const POSTGRES: &[Migration] =
+    &[Migration { version: 1, name: "cv", sql: include_str!("store/migrations/postgres/0001_cv.sql") }];
 
 /// Rows over which each counter is spread; see `cv_counter` in the migration.
 const COUNTER_SHARDS: i64 = 8;
@@ -42,6 +49,7 @@ const COUNTER_SHARDS: i64 = 8;
 #[derive(Debug, Clone)]
 pub struct Store {
     jobs: Jobs,
+    pool: Pool,
 }
 
 /// Why the store did not do what was asked.
@@ -74,13 +82,19 @@ pub enum StoreError {
 // === impl Store ===
 
 impl Store {
-    /// Makes or updates the application's tables in the queue's database.
+    /// Makes or updates the application's tables in the queue's database, SQLite or Postgres. Safe while other processes do
+    /// the same.
     ///
     /// # Errors
     /// When the database fails or was written by a newer version.
     pub async fn open(jobs: Jobs) -> Result<Self, StoreError> {
-        jobs.migrate("cv-evaluator", MIGRATIONS).await?;
-        Ok(Self { jobs })
+        let pool = Pool::of(&jobs)?;
+        let migrations = match &pool {
+            Pool::Sqlite(_) => SQLITE,
+            Pool::Postgres(_) => POSTGRES,
+        };
+        jobs.migrate("cv-evaluator", migrations).await?;
+        Ok(Self { jobs, pool })
     }
 
     /// The queue in the same database.
@@ -94,7 +108,7 @@ impl Store {
     /// # Errors
     /// When it does not.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        sqlx::query(include_str!("store/sql/ping.sql")).execute(self.jobs.sqlite()?).await?;
+        self.pool.fetch_optional(db::PING.query()).await?;
         Ok(())
     }
 

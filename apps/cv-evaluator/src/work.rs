@@ -1,8 +1,7 @@
 //! `cv-evaluator work`: extract, score, store.
 
-mod pipeline;
-
 use std::ffi::OsString;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,16 +11,17 @@ use app_kit::server::{self, ServerOptions};
 use app_kit::{client, request_id, security};
 use axum::middleware::{from_fn, from_fn_with_state};
 use cv_scoring::Scorer;
+use futures::FutureExt as _;
 use plimsoll_jobs::{Failure, JobContext, Outcome, Worker, WorkerOptions, WorkerReport};
 use prometheus_client::registry::Registry;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::metrics::{QueueMetrics, WorkMetrics};
+use crate::pipeline::{AttemptError, Pipeline};
 use crate::serve::{StartError, database_check, listen, open_store};
 use crate::settings::WorkSettings;
-use crate::store::{DeadReader, JobBody, Lease, QUEUE, Store, Work};
-use pipeline::{AttemptError, Pipeline};
+use crate::store::{DeadReader, FailedAttempt, JobBody, Lease, QUEUE, Spent, Store, UploadReader, Work};
 
 /// How often evaluations of dead jobs and uploads that never ended are looked for.
 const HOUSEKEEPING_PERIOD: Duration = Duration::from_secs(5);
@@ -153,9 +153,8 @@ async fn attempt(shared: &Shared, context: &JobContext, id: &str) -> Result<(), 
     }
 
     let deadline = started + shared.job_timeout;
-    let outcome =
-        tokio::time::timeout_at(deadline.into(), shared.pipeline.run(&work, deadline, context.stopped()))
-            .await;
+    let run = unwinding(shared.pipeline.run(&work, deadline, context.stopped()));
+    let outcome = tokio::time::timeout_at(deadline.into(), run).await;
     match outcome.unwrap_or(Err(AttemptError::timed_out(shared.job_timeout))) {
         Ok(finished) => {
             let receipt = finished.receipt(job.attempt);
@@ -168,6 +167,20 @@ async fn attempt(shared: &Shared, context: &JobContext, id: &str) -> Result<(), 
     }
 }
 
+/// A panic ends the attempt like any other failure: the queue and the evaluation are told in one transaction, where the
+/// runtime alone would tell the queue and leave the evaluation `processing` until the next attempt.
+async fn unwinding<T>(run: impl Future<Output = Result<T, AttemptError>>) -> Result<T, AttemptError> {
+    match AssertUnwindSafe(run).catch_unwind().await {
+        Ok(outcome) => outcome,
+        Err(panic) => {
+            let said = panic.downcast_ref::<&str>().copied();
+            let said = said.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+            tracing::error!(panic = said.unwrap_or("no message"), "the attempt panicked");
+            Err(AttemptError::panicked())
+        }
+    }
+}
+
 /// Writes a failed attempt down, in the queue and in the evaluation at once.
 async fn settle_failure(
     shared: &Shared,
@@ -176,8 +189,15 @@ async fn settle_failure(
     error: &AttemptError,
     started: Instant,
 ) -> Result<(), Failure> {
-    let outcome =
-        shared.store.fail(context.job(), &work.id, error.class, &error.code, &error.message).await?;
+    let receipt = error.receipt.as_ref().map(|tried| tried.receipt(context.job().attempt));
+    let failed = FailedAttempt {
+        class: error.class,
+        code: &error.code,
+        message: &error.message,
+        receipt: receipt.as_ref(),
+        spent: error.receipt.as_ref().map(|tried| Spent::from(&tried.receipt)).unwrap_or_default(),
+    };
+    let outcome = shared.store.fail(context.job(), &work.id, &failed).await?;
     let elapsed_s = started.elapsed().as_secs_f64();
     match outcome {
         Outcome::Retried { at_ms } => {
@@ -201,7 +221,7 @@ async fn settle_failure(
 /// Cleans up after what died half-way and deletes what is past its time, a little at a time, until stopped.
 async fn keep_house(store: Store, retention: Option<Duration>, stop: CancellationToken) {
     let keep = retention.unwrap_or(Duration::MAX);
-    let mut dead = DeadReader::default();
+    let (mut dead, mut old) = (DeadReader::default(), UploadReader::default());
     let mut expire_at = Instant::now();
     loop {
         // Jitter: all workers of a stack start at the same time.
@@ -212,10 +232,11 @@ async fn keep_house(store: Store, retention: Option<Duration>, stop: Cancellatio
         }
         let mut expired = Ok(0);
         if Instant::now() >= expire_at {
-            expired = store.expire(keep).await;
-            // On with the next batch when there may be one.
-            let idle = matches!(expired, Ok(0)).then_some(EXPIRY_PERIOD).unwrap_or_default();
-            expire_at = Instant::now() + idle;
+            let looked = store.expire(keep, &mut old).await;
+            // On with the next batch when there is one.
+            let done = matches!(looked, Ok((_, true)));
+            expire_at = Instant::now() + if done { EXPIRY_PERIOD } else { Duration::ZERO };
+            expired = looked.map(|(gone, _)| gone);
         }
         for (what, outcome) in [
             ("evaluations failed because their jobs died", store.fail_orphans(&mut dead).await),
@@ -229,5 +250,18 @@ async fn keep_house(store: Store, retention: Option<Duration>, stop: Cancellatio
                 Err(error) => tracing::warn!(%error, "housekeeping failed"),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_ends_the_attempt_like_any_other_failure_and_tells_nobody_what_it_said() {
+        let ended = unwinding::<()>(async { panic!("Mira Okafor, born 1990") }).await.unwrap_err();
+        assert_eq!((ended.class, ended.code.as_str()), (plimsoll_jobs::FailureClass::Retry, "INTERNAL"));
+        assert!(!ended.message.contains("Mira"));
+        assert_eq!(unwinding(async { Ok(7) }).await.unwrap(), 7);
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::scored::Receipt;
+
 /// Whether another attempt at the same case is worth while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
@@ -82,6 +84,16 @@ pub enum ScoreError {
     /// The caller asked to stop.
     #[error("scoring was cancelled")]
     Cancelled,
+}
+
+/// A case that was not scored: why, and what was done and used all the same.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("{error}")]
+pub struct Unscored {
+    /// Why.
+    pub error: ScoreError,
+    /// Who tried, how, and what it took. Tokens of failed calls are counted where the provider told them.
+    pub receipt: Box<Receipt>,
 }
 
 /// Why a scorer could not be made.

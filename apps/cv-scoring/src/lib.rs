@@ -20,7 +20,7 @@ use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub use case::Case;
-pub use error::{Class, ConfigError, ScoreError};
+pub use error::{Class, ConfigError, ScoreError, Unscored};
 pub use openai::{ApiKey, EmbeddingsConfig, OpenAiConfig};
 pub use scored::{Parameter, Receipt, Scored, ScoredBy, Section};
 
@@ -65,24 +65,47 @@ impl Scorer {
     /// Scores one case before `deadline`, or stops as soon as `cancel` is cancelled.
     ///
     /// # Errors
-    /// [`ScoreError`]; its [`class`](ScoreError::class) says whether another attempt is worth while.
+    /// [`Unscored`]: why, and the receipt of what was done and used all the same. The error's
+    /// [`class`](ScoreError::class) says whether another attempt is worth while.
+    pub async fn assess(
+        &self,
+        case: &Case,
+        deadline: Instant,
+        cancel: &CancellationToken,
+    ) -> Result<Scored, Unscored> {
+        let begun = || -> Result<(), ScoreError> {
+            case.check()?;
+            if cancel.is_cancelled() {
+                return Err(ScoreError::Cancelled);
+            }
+            if Instant::now() >= deadline { Err(ScoreError::DeadlineExceeded) } else { Ok(()) }
+        };
+        if let Err(error) = begun() {
+            let receipt = match &self.engine {
+                Engine::Baseline => baseline::receipt(case),
+                Engine::OpenAi(openai) => openai.blank_receipt(case),
+            };
+            return Err(Unscored { error, receipt: Box::new(receipt) });
+        }
+        match &self.engine {
+            Engine::Baseline => score_baseline(case.clone(), deadline, cancel)
+                .await
+                .map_err(|error| Unscored { error, receipt: Box::new(baseline::receipt(case)) }),
+            Engine::OpenAi(openai) => openai.score(case, deadline, cancel).await,
+        }
+    }
+
+    /// As [`Scorer::assess`], without the receipt of a failure.
+    ///
+    /// # Errors
+    /// [`ScoreError`].
     pub async fn score(
         &self,
         case: &Case,
         deadline: Instant,
         cancel: &CancellationToken,
     ) -> Result<Scored, ScoreError> {
-        case.check()?;
-        if cancel.is_cancelled() {
-            return Err(ScoreError::Cancelled);
-        }
-        if Instant::now() >= deadline {
-            return Err(ScoreError::DeadlineExceeded);
-        }
-        match &self.engine {
-            Engine::Baseline => score_baseline(case.clone(), deadline, cancel).await,
-            Engine::OpenAi(openai) => openai.score(case, deadline, cancel).await,
-        }
+        self.assess(case, deadline, cancel).await.map_err(|unscored| unscored.error)
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::store::{StoreError, StoredResult, StoredScores, WorkStatus};
+use crate::store::{Spent, StoreError, StoredResult, StoredScores, WorkStatus};
 
 /// An evaluation and, once there is one, its result or error.
 #[derive(Debug, Serialize, ToSchema)]
@@ -18,10 +18,14 @@ pub(super) struct ResultView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     result: Option<Scores>,
-    /// How they came about, when completed.
+    /// How they came about, when completed; what was tried and used, when the scorer failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     receipt: Option<ReceiptView>,
+    /// What all attempts together took of the provider, failed ones included; absent before the first request to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    spent: Option<SpentView>,
     /// Why there are none, when failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -100,6 +104,18 @@ struct ReceiptView {
     worker: String,
 }
 
+/// What attempts took, as the provider counted it.
+#[derive(Debug, Serialize, ToSchema)]
+struct SpentView {
+    /// Requests, failed ones included.
+    #[schema(minimum = 1)]
+    calls: i64,
+    /// Null when it did not count.
+    prompt_tokens: Option<i64>,
+    /// Null when it did not count.
+    completion_tokens: Option<i64>,
+}
+
 /// Why an evaluation failed.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct FailureView {
@@ -123,8 +139,20 @@ impl ResultView {
             result = Some(Scores::new(&id, scores, read.scored_by.clone())?);
             receipt = Some(read);
         }
+        if let Some(json) = &stored.failure_receipt {
+            receipt = Some(parse("failure receipt", &id, json)?);
+        }
         let error = stored.error.map(|(code, message)| FailureView { code, message });
-        Ok(Self { id, status: stored.status, result, receipt, error })
+        Ok(Self { id, status: stored.status, result, receipt, spent: SpentView::new(stored.spent), error })
+    }
+}
+
+// === impl SpentView ===
+
+impl SpentView {
+    fn new(spent: Spent) -> Option<Self> {
+        let Spent { calls, prompt_tokens, completion_tokens } = spent;
+        (calls > 0).then_some(Self { calls, prompt_tokens, completion_tokens })
     }
 }
 

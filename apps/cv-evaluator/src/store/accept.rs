@@ -1,10 +1,12 @@
 //! Requests for evaluations.
 
+use std::collections::{BTreeSet, HashMap};
+
 use plimsoll_jobs::{JobsError, NewJob, Payload};
 use serde::{Deserialize, Serialize};
-use sqlx::{Row as _, SqliteConnection};
 
 use super::counters::Counter;
+use super::db::{Conn, sql};
 use super::{QUEUE, Store, StoreError, WorkStatus};
 
 /// An evaluation asked for.
@@ -53,6 +55,9 @@ pub struct JobBody {
     pub trace: Trace,
 }
 
+/// Owner and kind by id.
+type Uploads = HashMap<String, (String, String)>;
+
 /// What became of the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Accepted {
@@ -88,9 +93,15 @@ impl Store {
     pub async fn accept_many(&self, requests: &[&NewEvaluation]) -> Result<Vec<Accepted>, StoreError> {
         let mut tx = self.jobs.begin().await?;
         let now_ms = self.jobs.now_ms();
-        let (mut accepted, mut ids, mut jobs) = (Vec::with_capacity(requests.len()), Vec::new(), Vec::new());
-        for new in requests {
-            let outcome = insert(tx.sqlite()?, new, now_ms).await?;
+        let (mut accepted, mut ids, mut jobs) =
+            (vec![Accepted::KeyReused; requests.len()], Vec::new(), Vec::new());
+        let uploads = find_uploads(&mut Conn::of(&mut tx)?, requests).await?;
+        // Always in the same order: two groups that both wait for the other's keys would have to be parted by force.
+        let mut order: Vec<usize> = (0..requests.len()).collect();
+        order.sort_by_key(|index| (&requests[*index].owner, &requests[*index].idempotency_key));
+        for index in order {
+            let new = requests[index];
+            let outcome = insert(&mut Conn::of(&mut tx)?, new, &uploads, now_ms).await?;
             if let Accepted::New(id) = &outcome {
                 let body = JobBody { evaluation_id: id.clone(), trace: new.trace.clone() };
                 jobs.push(new_job(
@@ -101,22 +112,18 @@ impl Store {
                 )?);
                 ids.push(id.clone());
             }
-            accepted.push(outcome);
+            accepted[index] = outcome;
         }
         if jobs.is_empty() {
             return Ok(accepted);
         }
         let enqueued = self.jobs.enqueue_many(&mut tx, &jobs).await?;
-        let conn = tx.sqlite()?;
+        let mut conn = Conn::of(&mut tx)?;
         for (id, job) in ids.iter().zip(enqueued) {
-            sqlx::query(include_str!("sql/set_job.sql"))
-                .bind(id)
-                .bind(job.id().0)
-                .execute(&mut *conn)
-                .await?;
+            conn.execute(sql!("set_job").bind(id).bind(job.id().0)).await?;
         }
         #[expect(clippy::cast_precision_loss, reason = "at most a batch")]
-        Counter::Evaluations.add(conn, ids.len() as f64).await?;
+        Counter::Evaluations.add(&mut conn, ids.len() as f64).await?;
         tx.commit().await?;
         Ok(accepted)
     }
@@ -124,8 +131,9 @@ impl Store {
 
 /// Writes the row of one request, unless it is a repeat or refers to what is not there.
 async fn insert(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn<'_>,
     new: &NewEvaluation,
+    uploads: &Uploads,
     now_ms: i64,
 ) -> Result<Accepted, StoreError> {
     // A repeat is answered before anything else is checked: its uploads may be gone by now.
@@ -133,17 +141,13 @@ async fn insert(
         return Ok(repeated);
     }
     for (id, kind, field) in [(&new.cv_id, "cv", "cv_id"), (&new.project_id, "project", "project_id")] {
-        let found: Option<String> = sqlx::query_scalar(include_str!("sql/upload_kind.sql"))
-            .bind(id)
-            .bind(&new.owner)
-            .fetch_optional(&mut *conn)
-            .await?;
-        if found.as_deref() != Some(kind) {
+        let known = uploads.get(id).is_some_and(|(owner, found)| *owner == new.owner && found == kind);
+        if !known {
             return Ok(Accepted::UnknownUpload(field));
         }
     }
     let id = uuid::Uuid::now_v7().to_string();
-    let inserted = sqlx::query(include_str!("sql/insert_evaluation.sql"))
+    let row = sql!("insert_evaluation")
         .bind(&id)
         .bind(&new.owner)
         .bind(&new.cv_id)
@@ -153,32 +157,32 @@ async fn insert(
         .bind(&new.scoring_rubric)
         .bind(&new.idempotency_key)
         .bind(&new.body_sha256)
-        .bind(now_ms)
-        .execute(&mut *conn)
-        .await?;
-    if inserted.rows_affected() == 0 {
+        .bind(now_ms);
+    if conn.execute(row).await? == 0 {
         // Another writer used the key since we looked; only a database with several writers gets here.
         return Ok(find_repeated(conn, new).await?.unwrap_or(Accepted::KeyReused));
     }
     Ok(Accepted::New(id))
 }
 
-async fn find_repeated(
-    conn: &mut SqliteConnection,
-    new: &NewEvaluation,
-) -> Result<Option<Accepted>, StoreError> {
+/// Owner and kind of all uploads that are referred to, kept from being deleted until the transaction ends.
+async fn find_uploads(conn: &mut Conn<'_>, requests: &[&NewEvaluation]) -> Result<Uploads, StoreError> {
+    let ids: BTreeSet<&str> =
+        requests.iter().flat_map(|new| [new.cv_id.as_str(), new.project_id.as_str()]).collect();
+    let ids = serde_json::to_string(&ids).map_err(JobsError::from)?;
+    let rows = conn.fetch_all(sql!(each "find_uploads").bind(&ids)).await?;
+    rows.iter().map(|row| Ok((row.get("id")?, (row.get("owner")?, row.get("kind")?)))).collect()
+}
+
+async fn find_repeated(conn: &mut Conn<'_>, new: &NewEvaluation) -> Result<Option<Accepted>, StoreError> {
     let Some(key) = &new.idempotency_key else { return Ok(None) };
-    let found = sqlx::query(include_str!("sql/find_idempotent.sql"))
-        .bind(&new.owner)
-        .bind(key)
-        .fetch_optional(conn)
-        .await?;
+    let found = conn.fetch_optional(sql!("find_idempotent").bind(&new.owner).bind(key)).await?;
     let Some(row) = found else { return Ok(None) };
-    if row.try_get::<&str, _>("body_sha256")? != new.body_sha256 {
+    if row.get::<String>("body_sha256")? != new.body_sha256 {
         return Ok(Some(Accepted::KeyReused));
     }
-    let id: String = row.try_get("id")?;
-    let status = WorkStatus::parse(&id, row.try_get("status")?)?;
+    let id: String = row.get("id")?;
+    let status = WorkStatus::parse(&id, &row.get::<String>("status")?)?;
     Ok(Some(Accepted::Repeated(id, status)))
 }
 

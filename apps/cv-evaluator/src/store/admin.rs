@@ -1,9 +1,10 @@
 //! What operators see.
 
-use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
-
+use super::db::{Row, sql};
 use super::{Store, StoreError, WorkStatus};
+
+/// Ids at most that a search looks at, of each kind: the newest of those that begin with the text.
+const MAX_MATCHES: i64 = 1000;
 
 /// One page of evaluations, newest first.
 #[derive(Debug, Clone, Default)]
@@ -12,7 +13,7 @@ pub struct ListQuery {
     pub after: Option<Cursor>,
     /// Only of this status.
     pub status: Option<WorkStatus>,
-    /// Only those whose own id, or an upload's, begins with this.
+    /// Only those whose own id, or an upload's, begins with this; of very many the newest thousand.
     pub search: Option<String>,
     /// Rows at most.
     pub limit: u32,
@@ -62,20 +63,20 @@ impl Store {
             Some(cursor) => (cursor.created_at_ms, cursor.id.as_str()),
             None => (i64::MAX, ""),
         };
-        let sql = match (&query.search, query.status) {
-            (Some(_), _) => include_str!("sql/search_evaluations.sql"),
-            (None, Some(_)) => include_str!("sql/list_evaluations_by_status.sql"),
-            (None, None) => include_str!("sql/list_evaluations.sql"),
-        };
         let status = query.status.map(WorkStatus::as_str);
-        let mut statement = sqlx::query(sql).bind(before_ms).bind(before_id).bind(query.limit);
-        if let Some(search) = &query.search {
-            // Ids are ASCII, so the highest character ends the range of all texts with this beginning.
-            statement = statement.bind(search).bind(format!("{search}\u{10FFFF}")).bind(status.unwrap_or(""));
-        } else if let Some(status) = status {
-            statement = statement.bind(status);
-        }
-        statement.fetch_all(self.jobs.sqlite()?).await?.iter().map(row).collect()
+        let page = |sql: super::db::Sql| sql.bind(before_ms).bind(before_id).bind(query.limit);
+        // Ids are ASCII, so the highest character ends the range of all texts with this beginning.
+        let end = query.search.as_ref().map(|search| format!("{search}\u{10FFFF}"));
+        let statement = match (query.search.as_deref().zip(end.as_deref()), status) {
+            (Some((search, end)), status) => page(sql!("search_evaluations"))
+                .bind(search)
+                .bind(end)
+                .bind(status.unwrap_or_default())
+                .bind(MAX_MATCHES),
+            (None, Some(status)) => page(sql!("list_evaluations_by_status")).bind(status),
+            (None, None) => page(sql!("list_evaluations")),
+        };
+        self.pool.fetch_all(statement).await?.iter().map(row).collect()
     }
 
     /// One evaluation.
@@ -83,27 +84,24 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn read_evaluation(&self, id: &str) -> Result<Option<EvaluationRow>, StoreError> {
-        let found = sqlx::query(include_str!("sql/read_evaluation.sql"))
-            .bind(id)
-            .fetch_optional(self.jobs.sqlite()?)
-            .await?;
+        let found = self.pool.fetch_optional(sql!("read_evaluation").bind(id)).await?;
         found.as_ref().map(row).transpose()
     }
 }
 
-fn row(row: &SqliteRow) -> Result<EvaluationRow, StoreError> {
-    let id: String = row.try_get("id")?;
-    let code: Option<String> = row.try_get("error_code")?;
-    let message: Option<String> = row.try_get("error_message")?;
+fn row(row: &Row) -> Result<EvaluationRow, StoreError> {
+    let id: String = row.get("id")?;
+    let code: Option<String> = row.get("error_code")?;
+    let message: Option<String> = row.get("error_message")?;
     Ok(EvaluationRow {
-        owner: row.try_get("owner")?,
-        status: WorkStatus::parse(&id, row.try_get("status")?)?,
-        cv_id: row.try_get("cv_id")?,
-        project_id: row.try_get("project_id")?,
-        attempts: u32::try_from(row.try_get::<i64, _>("attempts")?).unwrap_or_default(),
+        owner: row.get("owner")?,
+        status: WorkStatus::parse(&id, &row.get::<String>("status")?)?,
+        cv_id: row.get("cv_id")?,
+        project_id: row.get("project_id")?,
+        attempts: u32::try_from(row.get::<i64>("attempts")?).unwrap_or_default(),
         error: code.map(|code| (code, message.unwrap_or_default())),
-        created_at_ms: row.try_get("created_at_ms")?,
-        updated_at_ms: row.try_get("updated_at_ms")?,
+        created_at_ms: row.get("created_at_ms")?,
+        updated_at_ms: row.get("updated_at_ms")?,
         id,
     })
 }

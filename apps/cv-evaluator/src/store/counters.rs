@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::{Row as _, SqliteConnection};
-
+use super::db::{Conn, sql};
 use super::{Store, StoreError};
 
 /// A total's name in `cv_counter`.
@@ -46,13 +45,8 @@ impl Counter {
     }
 
     /// Adds to the total, in the transaction of the rows it counts.
-    pub(super) async fn add(self, conn: &mut SqliteConnection, amount: f64) -> Result<(), StoreError> {
-        sqlx::query(include_str!("sql/count.sql"))
-            .bind(self.name())
-            .bind(Store::shard())
-            .bind(amount)
-            .execute(conn)
-            .await?;
+    pub(super) async fn add(self, conn: &mut Conn<'_>, amount: f64) -> Result<(), StoreError> {
+        conn.execute(sql!("count").bind(self.name()).bind(Store::shard()).bind(amount)).await?;
         Ok(())
     }
 }
@@ -65,10 +59,10 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn totals(&self) -> Result<Totals, StoreError> {
-        let rows = sqlx::query(include_str!("sql/totals.sql")).fetch_all(self.jobs.sqlite()?).await?;
+        let rows = self.pool.fetch_all(sql!("totals").query()).await?;
         let mut values = BTreeMap::new();
         for row in rows {
-            values.insert(row.try_get::<String, _>("name")?, row.try_get::<f64, _>("value")?);
+            values.insert(row.get::<String>("name")?, row.get::<f64>("value")?);
         }
         let total = |counter: Counter| values.get(counter.name()).copied().unwrap_or_default();
         Ok(Totals {

@@ -1,10 +1,10 @@
 //! Evaluations and the queue's dead letters: failing the ones whose job died unheard, trying failed ones again.
 
 use plimsoll_jobs::{DeadCursor, DeadLetter, JobId, JobsError};
-use sqlx::Row as _;
 
 use super::accept::{JobBody, Trace, new_job};
 use super::counters::Counter;
+use super::db::{Conn, sql};
 use super::{QUEUE, Store, StoreError};
 
 /// Dead letters read at a time.
@@ -53,19 +53,17 @@ impl Store {
         }
         let code = if letter.reason.contains("deadline") { "DEADLINE_EXCEEDED" } else { "WORKER_LOST" };
         let mut tx = self.jobs.begin().await?;
-        let conn = tx.sqlite()?;
-        let failed = sqlx::query(include_str!("sql/fail_orphan.sql"))
+        let mut conn = Conn::of(&mut tx)?;
+        let statement = sql!("fail_orphan")
             .bind(&body.evaluation_id)
             .bind(letter.id.0)
-            .bind(i64::from(letter.attempts))
+            .bind(letter.attempts)
             .bind(code)
             .bind(&letter.reason)
-            .bind(self.jobs.now_ms())
-            .execute(&mut *conn)
-            .await?
-            .rows_affected();
+            .bind(self.jobs.now_ms());
+        let failed = conn.execute(statement).await?;
         if failed == 1 {
-            Counter::Failed.add(conn, 1.0).await?;
+            Counter::Failed.add(&mut conn, 1.0).await?;
         }
         tx.commit().await?;
         Ok(failed == 1)
@@ -78,12 +76,11 @@ impl Store {
     pub async fn requeue(&self, id: &str, max_attempts: u32) -> Result<bool, StoreError> {
         let mut tx = self.jobs.begin().await?;
         let now_ms = self.jobs.now_ms();
-        let conn = tx.sqlite()?;
-        let requeued =
-            sqlx::query(include_str!("sql/requeue.sql")).bind(id).bind(now_ms).fetch_optional(&mut *conn);
-        let Some(row) = requeued.await? else { return Ok(false) };
-        let (owner, job_id): (String, Option<i64>) = (row.try_get("owner")?, row.try_get("job_id")?);
-        Counter::Failed.add(conn, -1.0).await?;
+        let mut conn = Conn::of(&mut tx)?;
+        let requeued = conn.fetch_optional(sql!("requeue").bind(id).bind(now_ms)).await?;
+        let Some(row) = requeued else { return Ok(false) };
+        let (owner, job_id): (String, Option<i64>) = (row.get("owner")?, row.get("job_id")?);
+        Counter::Failed.add(&mut conn, -1.0).await?;
         let taken_back = match job_id {
             Some(job_id) => self.jobs.requeue(&mut tx, JobId(job_id)).await,
             None => Err(JobsError::NotFound(JobId(0))),
@@ -95,8 +92,7 @@ impl Store {
                 let body = JobBody { evaluation_id: id.to_owned(), trace: Trace::default() };
                 let job = new_job(&body, &owner, max_attempts, None)?;
                 let job_id = self.jobs.enqueue(&mut tx, job).await?.id();
-                let set = sqlx::query(include_str!("sql/set_job.sql")).bind(id).bind(job_id.0);
-                set.execute(tx.sqlite()?).await?;
+                Conn::of(&mut tx)?.execute(sql!("set_job").bind(id).bind(job_id.0)).await?;
             }
             Err(error) => return Err(error.into()),
         }

@@ -1,5 +1,6 @@
 //! Erasing all that is held of an owner.
 
+use super::db::{Conn, sql};
 use super::{Store, StoreError};
 
 /// What was erased.
@@ -18,24 +19,24 @@ pub struct Erased {
 impl Store {
     /// Erases an owner's files, evaluations, results and jobs in one transaction (W37): all of it or, when the
     /// database fails, nothing. A job that waits is withdrawn; a worker that has one loses its lease, so that it can
-    /// write no result any more. The totals since the beginning stay: they are about nobody. Freed pages are
-    /// overwritten; the database's write-ahead log keeps older pages until its next checkpoint.
+    /// write no result any more. The totals since the beginning stay: they are about nobody. In SQLite freed pages are
+    /// overwritten, in Postgres after the next VACUUM; the write-ahead log of either keeps older pages for a while.
     ///
     /// # Errors
     /// When the database fails or no owner can have this name.
     pub async fn erase_owner(&self, owner: &str) -> Result<Erased, StoreError> {
         let mut tx = self.jobs.begin().await?;
-        sqlx::query(include_str!("sql/overwrite_deleted.sql")).execute(tx.sqlite()?).await?;
+        let mut conn = Conn::of(&mut tx)?;
+        conn.overwrite_deleted(true).await?;
+        conn.execute(sql!(each "lock_uploads_of").bind(owner)).await?;
         let jobs = self.jobs.erase_owner(&mut tx, owner).await?;
-        let conn = tx.sqlite()?;
+        let mut conn = Conn::of(&mut tx)?;
         // Evaluations refer to uploads, so they go first.
-        let evaluations =
-            sqlx::query(include_str!("sql/erase_evaluations.sql")).bind(owner).execute(&mut *conn).await?;
-        sqlx::query(include_str!("sql/erase_chunks.sql")).bind(owner).execute(&mut *conn).await?;
-        let uploads =
-            sqlx::query(include_str!("sql/erase_uploads.sql")).bind(owner).execute(&mut *conn).await?;
-        sqlx::query(include_str!("sql/keep_deleted.sql")).execute(conn).await?;
+        let evaluations = conn.execute(sql!("erase_evaluations").bind(owner)).await?;
+        conn.execute(sql!("erase_chunks").bind(owner)).await?;
+        let uploads = conn.execute(sql!("erase_uploads").bind(owner)).await?;
+        conn.overwrite_deleted(false).await?;
         tx.commit().await?;
-        Ok(Erased { uploads: uploads.rows_affected(), evaluations: evaluations.rows_affected(), jobs })
+        Ok(Erased { uploads, evaluations, jobs })
     }
 }

@@ -5,9 +5,10 @@ use std::time::Duration;
 use cv_scoring::Scored;
 use plimsoll_jobs::{Claimed, FailureClass, JobContext, JobsError, Outcome, Tx};
 use serde::{Deserialize, Serialize};
-use sqlx::{Row as _, SqliteConnection};
 
 use super::counters::Counter;
+use super::db::{Conn, sql};
+use super::results::Spent;
 use super::{Store, StoreError};
 
 /// Where an evaluation is in its life.
@@ -32,6 +33,21 @@ pub enum Lease<'a> {
     Handler(&'a JobContext),
     /// Outside one.
     Claim(&'a Claimed),
+}
+
+/// An attempt that came to nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct FailedAttempt<'a> {
+    /// Whether to try again.
+    pub class: FailureClass,
+    /// Stable code that the client sees.
+    pub code: &'a str,
+    /// For people.
+    pub message: &'a str,
+    /// Who tried to score, how, and what it took; none when it did not come to that.
+    pub receipt: Option<&'a serde_json::Value>,
+    /// What it took of the provider.
+    pub spent: Spent,
 }
 
 /// What a worker needs to know of an evaluation.
@@ -113,20 +129,17 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn read_work(&self, id: &str) -> Result<Option<Work>, StoreError> {
-        let found = sqlx::query(include_str!("sql/read_work.sql"))
-            .bind(id)
-            .fetch_optional(self.jobs.sqlite()?)
-            .await?;
+        let found = self.pool.fetch_optional(sql!("read_work").bind(id)).await?;
         let Some(row) = found else { return Ok(None) };
         Ok(Some(Work {
-            id: row.try_get("id")?,
-            status: WorkStatus::parse(id, row.try_get("status")?)?,
-            cv_id: row.try_get("cv_id")?,
-            project_id: row.try_get("project_id")?,
-            job_description: row.try_get("job_description")?,
-            study_case_brief: row.try_get("study_case_brief")?,
-            scoring_rubric: row.try_get("scoring_rubric")?,
-            created_at_ms: row.try_get("created_at_ms")?,
+            id: row.get("id")?,
+            status: WorkStatus::parse(id, &row.get::<String>("status")?)?,
+            cv_id: row.get("cv_id")?,
+            project_id: row.get("project_id")?,
+            job_description: row.get("job_description")?,
+            study_case_brief: row.get("study_case_brief")?,
+            scoring_rubric: row.get("scoring_rubric")?,
+            created_at_ms: row.get("created_at_ms")?,
         }))
     }
 
@@ -136,13 +149,8 @@ impl Store {
     /// When the database fails.
     pub async fn start(&self, id: &str, job: &Claimed) -> Result<bool, StoreError> {
         let mut tx = self.jobs.begin().await?;
-        let started = sqlx::query(include_str!("sql/start.sql"))
-            .bind(id)
-            .bind(i64::from(job.attempt))
-            .bind(self.jobs.now_ms())
-            .execute(tx.sqlite()?)
-            .await?
-            .rows_affected();
+        let statement = sql!("start").bind(id).bind(job.attempt).bind(self.jobs.now_ms());
+        let started = Conn::of(&mut tx)?.execute(statement).await?;
         tx.commit().await?;
         Ok(started == 1)
     }
@@ -155,17 +163,11 @@ impl Store {
     pub async fn restart(&self, id: &str, job: &Claimed, lease: Duration) -> Result<bool, StoreError> {
         self.jobs.heartbeat(job, lease).await?;
         let mut tx = self.jobs.begin().await?;
-        let conn = tx.sqlite()?;
-        let started = sqlx::query(include_str!("sql/restart.sql"))
-            .bind(id)
-            .bind(i64::from(job.attempt))
-            .bind(self.jobs.now_ms())
-            .bind(job.id.0)
-            .execute(&mut *conn)
-            .await?
-            .rows_affected();
+        let mut conn = Conn::of(&mut tx)?;
+        let statement = sql!("restart").bind(id).bind(job.attempt).bind(self.jobs.now_ms()).bind(job.id.0);
+        let started = conn.execute(statement).await?;
         if started == 1 {
-            Counter::Failed.add(conn, -1.0).await?;
+            Counter::Failed.add(&mut conn, -1.0).await?;
         }
         tx.commit().await?;
         Ok(started == 1)
@@ -187,11 +189,12 @@ impl Store {
         let mut tx = self.jobs.begin().await?;
         let now_ms = self.jobs.now_ms();
         lease.complete(self, &mut tx).await?;
-        let conn = tx.sqlite()?;
+        let mut conn = Conn::of(&mut tx)?;
         let attempt = lease.job().attempt;
-        let finished = finish(conn, &work.id, WorkStatus::Completed, attempt, None, now_ms).await?;
+        let finished = conn.execute(sql!("complete").bind(&work.id).bind(attempt).bind(now_ms)).await? == 1;
         if finished {
-            sqlx::query(include_str!("sql/insert_result.sql"))
+            let (parameters, receipt) = (parameters.as_str(), receipt.to_string());
+            let row = sql!("insert_result")
                 .bind(&work.id)
                 .bind(scored.cv_match_rate)
                 .bind(&scored.cv_feedback)
@@ -199,21 +202,21 @@ impl Store {
                 .bind(&scored.project_feedback)
                 .bind(&scored.overall_summary)
                 .bind(parameters)
-                .bind(receipt.to_string())
-                .bind(now_ms)
-                .execute(&mut *conn)
-                .await?;
+                .bind(&receipt)
+                .bind(now_ms);
+            conn.execute(row).await?;
+            spend(&mut conn, &work.id, Spent::from(&scored.receipt)).await?;
             #[expect(clippy::cast_precision_loss, reason = "milliseconds of one evaluation")]
             let seconds = (now_ms - work.created_at_ms).max(0) as f64 / 1000.0;
-            Counter::Completed.add(conn, 1.0).await?;
-            Counter::CompletedSeconds.add(conn, seconds).await?;
+            Counter::Completed.add(&mut conn, 1.0).await?;
+            Counter::CompletedSeconds.add(&mut conn, seconds).await?;
         }
         tx.commit().await?;
         Ok(finished)
     }
 
     /// Ends an attempt without a result: the queue decides between another attempt and the dead letters, and the
-    /// evaluation follows in the same transaction.
+    /// evaluation, with what the attempt took, follows in the same transaction.
     ///
     /// # Errors
     /// [`JobsError::LeaseLost`] when another worker has the job; then nothing was written.
@@ -221,28 +224,26 @@ impl Store {
         &self,
         job: &Claimed,
         id: &str,
-        class: FailureClass,
-        code: &str,
-        message: &str,
+        failed: &FailedAttempt<'_>,
     ) -> Result<Outcome, StoreError> {
+        let FailedAttempt { class, code, message, receipt, spent } = *failed;
         let mut tx = self.jobs.begin().await?;
         let now_ms = self.jobs.now_ms();
         let outcome = self.jobs.fail_in(&mut tx, job, class, &format!("{code}: {message}")).await?;
-        let conn = tx.sqlite()?;
+        let mut conn = Conn::of(&mut tx)?;
         match outcome {
             Outcome::Retried { .. } => {
-                sqlx::query(include_str!("sql/back_to_queue.sql"))
-                    .bind(id)
-                    .bind(now_ms)
-                    .execute(conn)
-                    .await?;
+                conn.execute(sql!("back_to_queue").bind(id).bind(now_ms)).await?;
             }
             Outcome::Dead => {
-                if finish(conn, id, WorkStatus::Failed, job.attempt, Some((code, message)), now_ms).await? {
-                    Counter::Failed.add(conn, 1.0).await?;
+                let receipt = receipt.map(ToString::to_string);
+                let statement = sql!("fail").bind(id).bind(job.attempt).bind(code).bind(message);
+                if conn.execute(statement.bind(&receipt).bind(now_ms)).await? == 1 {
+                    Counter::Failed.add(&mut conn, 1.0).await?;
                 }
             }
         }
+        spend(&mut conn, id, spent).await?;
         tx.commit().await?;
         Ok(outcome)
     }
@@ -259,23 +260,11 @@ impl Store {
     }
 }
 
-/// Moves an unfinished evaluation to its end; false when it was finished before.
-pub(super) async fn finish(
-    conn: &mut SqliteConnection,
-    id: &str,
-    status: WorkStatus,
-    attempts: u32,
-    error: Option<(&str, &str)>,
-    now_ms: i64,
-) -> Result<bool, StoreError> {
-    let finished = sqlx::query(include_str!("sql/finish.sql"))
-        .bind(id)
-        .bind(status.as_str())
-        .bind(i64::from(attempts))
-        .bind(error.map(|(code, _)| code))
-        .bind(error.map(|(_, message)| message))
-        .bind(now_ms)
-        .execute(conn)
-        .await?;
-    Ok(finished.rows_affected() == 1)
+/// Adds to what all attempts of an evaluation took.
+async fn spend(conn: &mut Conn<'_>, id: &str, spent: Spent) -> Result<(), StoreError> {
+    let Spent { calls, prompt_tokens, completion_tokens } = spent;
+    if spent != Spent::default() {
+        conn.execute(sql!("spend").bind(id).bind(calls).bind(prompt_tokens).bind(completion_tokens)).await?;
+    }
+    Ok(())
 }

@@ -2,58 +2,67 @@
 
 use std::time::Duration;
 
+use super::db::{Conn, sql};
 use super::{Store, StoreError, WorkStatus};
 
-/// Rows looked for at a time; each is deleted in a transaction of its own, for a file of many pieces takes a while.
+/// Rows looked at in one go; each is deleted in a transaction of its own, for a file of many pieces takes a while.
 const BATCH: i64 = 100;
+
+/// How far a look through the old uploads has come; the default begins with the oldest.
+#[derive(Debug, Clone, Default)]
+pub struct UploadReader(Option<(i64, String)>);
 
 // === impl Store ===
 
 impl Store {
     /// Deletes some of what is older than `keep`: finished evaluations with their results, then files that no
-    /// evaluation refers to. What waits or runs stays, however old, and so do its files (W37). Answers how many rows
-    /// went; call again until that is 0.
+    /// evaluation refers to. What waits or runs stays, however old, and so do its files (W37). Each call looks at a few
+    /// hundred rows at most, however many there are; answers how many went, and whether everything has been looked at.
     ///
     /// # Errors
-    /// When the database fails.
-    pub async fn expire(&self, keep: Duration) -> Result<u64, StoreError> {
+    /// When the database fails; the next call goes on from there.
+    pub async fn expire(&self, keep: Duration, reader: &mut UploadReader) -> Result<(u64, bool), StoreError> {
         let keep_ms = i64::try_from(keep.as_millis()).unwrap_or(i64::MAX / 4);
         let before_ms = self.jobs.now_ms() - keep_ms;
-        let mut gone = 0;
+        let (mut gone, mut all) = (0, true);
         for status in [WorkStatus::Completed, WorkStatus::Failed] {
-            let expired: Vec<String> = sqlx::query_scalar(include_str!("sql/find_expired.sql"))
-                .bind(status.as_str())
-                .bind(before_ms)
-                .bind(BATCH)
-                .fetch_all(self.jobs.sqlite()?)
-                .await?;
-            for id in expired {
+            let expired = sql!("find_expired").bind(status.as_str()).bind(before_ms).bind(BATCH);
+            let expired = self.pool.fetch_all(expired).await?;
+            all &= expired.len() < BATCH as usize;
+            for row in expired {
+                let id: String = row.get("id")?;
                 let mut tx = self.jobs.begin().await?;
-                let deleted =
-                    sqlx::query(include_str!("sql/delete_finished.sql")).bind(&id).execute(tx.sqlite()?);
-                gone += deleted.await?.rows_affected();
+                gone += Conn::of(&mut tx)?.execute(sql!("delete_finished").bind(&id)).await?;
                 tx.commit().await?;
             }
         }
-        let unused: Vec<String> = sqlx::query_scalar(include_str!("sql/find_unused_uploads.sql"))
-            .bind(before_ms)
-            .bind(BATCH)
-            .fetch_all(self.jobs.sqlite()?)
-            .await?;
-        for id in unused {
-            gone += u64::from(self.delete_unused_upload(&id).await?);
+        // Files are looked for when no old evaluation may still hold them.
+        if !all {
+            return Ok((gone, false));
         }
-        Ok(gone)
+        let (after_ms, after_id) = reader.0.clone().unwrap_or((i64::MIN, String::new()));
+        let old = sql!("find_old_uploads").bind(before_ms).bind(after_ms).bind(&after_id).bind(BATCH);
+        let old = self.pool.fetch_all(old).await?;
+        for row in &old {
+            let id: String = row.get("id")?;
+            if row.get::<i64>("used")? == 0 {
+                gone += u64::from(self.delete_unused_upload(&id).await?);
+            }
+            reader.0 = Some((row.get("created_at_ms")?, id));
+        }
+        if old.len() < BATCH as usize {
+            reader.0 = None;
+        }
+        Ok((gone, reader.0.is_none()))
     }
 
     async fn delete_unused_upload(&self, id: &str) -> Result<bool, StoreError> {
         let mut tx = self.jobs.begin().await?;
-        let conn = tx.sqlite()?;
-        let deleted =
-            sqlx::query(include_str!("sql/delete_unused_upload.sql")).bind(id).execute(&mut *conn).await?;
-        let deleted = deleted.rows_affected() == 1;
+        let mut conn = Conn::of(&mut tx)?;
+        conn.fetch_optional(sql!(each "lock_upload").bind(id)).await?;
+        let deleted = conn.execute(sql!("delete_unused_upload").bind(id)).await? == 1;
         if deleted {
-            sqlx::query(include_str!("sql/delete_chunks.sql")).bind(id).execute(conn).await?;
+            conn.execute(sql!("delete_chunks").bind(id)).await?;
         }
         tx.commit().await?;
         Ok(deleted)

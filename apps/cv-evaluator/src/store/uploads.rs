@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use app_documents::Kind;
-use futures::TryStreamExt as _;
-use sqlx::{Row as _, SqliteConnection};
 
 use super::counters::Counter;
+use super::db::{Conn, sql};
 use super::{Store, StoreError};
 use crate::spool::{CHUNK_BYTES, Spooled};
 
+/// Pieces read in one go.
+const READ_PARTS: i64 = 16;
 /// Most bytes of files in one transaction: a few milliseconds of the one writer.
 const SHORT_BYTES: usize = 4 * CHUNK_BYTES;
 
@@ -70,9 +71,9 @@ impl Store {
         }
         let mut tx = self.jobs.begin().await?;
         let now_ms = self.jobs.now_ms();
-        let conn = tx.sqlite()?;
+        let mut conn = Conn::of(&mut tx)?;
         for upload in &mut uploads {
-            sqlx::query(include_str!("sql/insert_upload.sql"))
+            let row = sql!("insert_upload")
                 .bind(&upload.id)
                 .bind(owner)
                 .bind(upload.kind.as_str())
@@ -80,18 +81,14 @@ impl Store {
                 .bind(&upload.file_name)
                 .bind(i64::try_from(upload.content.size_bytes()).unwrap_or(i64::MAX))
                 .bind(upload.content.sha256())
-                .bind(now_ms)
-                .execute(&mut *conn)
-                .await?;
+                .bind(now_ms);
+            conn.execute(row).await?;
             if large {
-                sqlx::query(include_str!("sql/delete_pending.sql"))
-                    .bind(&upload.id)
-                    .execute(&mut *conn)
-                    .await?;
+                conn.execute(sql!("delete_pending").bind(&upload.id)).await?;
             } else {
                 let mut part = 0;
                 loop {
-                    let written = write_chunks(conn, upload, part).await?;
+                    let written = write_chunks(&mut conn, upload, part).await?;
                     if written == part {
                         break;
                     }
@@ -100,7 +97,7 @@ impl Store {
             }
         }
         #[expect(clippy::cast_precision_loss, reason = "a handful of files")]
-        Counter::Uploads.add(conn, uploads.len() as f64).await?;
+        Counter::Uploads.add(&mut conn, uploads.len() as f64).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -110,15 +107,11 @@ impl Store {
         let mut part = 0;
         loop {
             let mut tx = self.jobs.begin().await?;
-            let conn = tx.sqlite()?;
+            let mut conn = Conn::of(&mut tx)?;
             if part == 0 {
-                sqlx::query(include_str!("sql/insert_pending.sql"))
-                    .bind(&upload.id)
-                    .bind(self.jobs.now_ms())
-                    .execute(&mut *conn)
-                    .await?;
+                conn.execute(sql!("insert_pending").bind(&upload.id).bind(self.jobs.now_ms())).await?;
             }
-            let written = write_chunks(conn, upload, part).await?;
+            let written = write_chunks(&mut conn, upload, part).await?;
             tx.commit().await?;
             if written == part {
                 return Ok(());
@@ -134,18 +127,15 @@ impl Store {
     /// When the database fails.
     pub async fn sweep_uploads(&self, older_than: Duration) -> Result<u64, StoreError> {
         let age_ms = i64::try_from(older_than.as_millis()).unwrap_or(i64::MAX / 4);
-        let stale: Vec<String> = sqlx::query_scalar(include_str!("sql/find_stale_pending.sql"))
-            .bind(self.jobs.now_ms() - age_ms)
-            .fetch_all(self.jobs.sqlite()?)
-            .await?;
-        for id in &stale {
+        let stale = sql!("find_stale_pending").bind(self.jobs.now_ms() - age_ms);
+        let stale = self.pool.fetch_all(stale).await?;
+        for row in &stale {
+            let id: String = row.get("upload_id")?;
             let mut tx = self.jobs.begin().await?;
-            let conn = tx.sqlite()?;
-            let pending =
-                sqlx::query(include_str!("sql/delete_pending.sql")).bind(id).execute(&mut *conn).await?;
+            let mut conn = Conn::of(&mut tx)?;
             // Not pending any more: the upload has its row by now.
-            if pending.rows_affected() == 1 {
-                sqlx::query(include_str!("sql/delete_chunks.sql")).bind(id).execute(conn).await?;
+            if conn.execute(sql!("delete_pending").bind(&id)).await? == 1 {
+                conn.execute(sql!("delete_chunks").bind(&id)).await?;
             }
             tx.commit().await?;
         }
@@ -157,42 +147,40 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn read_upload(&self, id: &str) -> Result<Option<(Kind, Vec<u8>)>, StoreError> {
-        let pool = self.jobs.sqlite()?;
-        let found = sqlx::query(include_str!("sql/upload_format.sql")).bind(id).fetch_optional(pool).await?;
+        let found = self.pool.fetch_optional(sql!("upload_format").bind(id)).await?;
         let Some(row) = found else { return Ok(None) };
-        let name: String = row.try_get("format")?;
+        let name: String = row.get("format")?;
         let format = parse_format(&name).ok_or_else(|| StoreError::Corrupt {
             what: "format",
             id: id.to_owned(),
             why: format!("`{name}` is unknown"),
         })?;
-        let size = usize::try_from(row.try_get::<i64, _>("size_bytes")?).unwrap_or_default();
+        let size = usize::try_from(row.get::<i64>("size_bytes")?).unwrap_or_default();
         let mut bytes = Vec::with_capacity(size);
-        let mut chunks = sqlx::query(include_str!("sql/read_chunks.sql")).bind(id).fetch(pool);
-        while let Some(chunk) = chunks.try_next().await? {
-            bytes.extend_from_slice(chunk.try_get::<&[u8], _>("bytes")?);
+        let mut next = 0;
+        while bytes.len() < size {
+            let chunks =
+                self.pool.fetch_all(sql!("read_chunks").bind(id).bind(next).bind(READ_PARTS)).await?;
+            // Erased while it was read.
+            let Some(last) = chunks.last() else { return Ok(None) };
+            next = last.get::<i64>("part")? + 1;
+            for chunk in &chunks {
+                bytes.extend(chunk.get::<Vec<u8>>("bytes")?);
+            }
         }
         Ok(Some((format, bytes)))
     }
 }
 
 /// Writes pieces from number `part` on, up to [`SHORT_BYTES`]; answers the number of the next.
-async fn write_chunks(
-    conn: &mut SqliteConnection,
-    upload: &mut NewUpload,
-    mut part: i64,
-) -> Result<i64, StoreError> {
+async fn write_chunks(conn: &mut Conn<'_>, upload: &mut NewUpload, mut part: i64) -> Result<i64, StoreError> {
     let mut bytes = 0;
     while bytes + CHUNK_BYTES <= SHORT_BYTES
         && let Some(chunk) = upload.content.next_chunk().await?
     {
         bytes += chunk.len();
-        sqlx::query(include_str!("sql/insert_chunk.sql"))
-            .bind(&upload.id)
-            .bind(part)
-            .bind(chunk)
-            .execute(&mut *conn)
-            .await?;
+        let row = sql!("insert_chunk").bind(&upload.id).bind(part).bind(chunk.as_slice());
+        conn.execute(row).await?;
         part += 1;
     }
     Ok(part)

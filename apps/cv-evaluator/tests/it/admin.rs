@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use cv_evaluator::admin::hash_password;
 use serde_json::{Value, json};
 
-use crate::support::{Stack, error_of, text};
+use super::support::{Stack, error_of, text};
 
 static HASH: LazyLock<String> = LazyLock::new(|| hash_password(b"correct horse").unwrap());
 
@@ -146,7 +146,7 @@ async fn totals_follow_every_change() {
     };
     assert_eq!(stats().await, json!({"uploads":0,"evaluations":0,"completed":0,"failed":0,"avg_time":0.0}));
     let id = stack.evaluate(&stack.upload_texts().await).await;
-    let broken = crate::worker::upload_broken(&stack).await;
+    let broken = super::worker::upload_broken(&stack).await;
     let broken = stack.evaluate(&broken).await;
     let worker = stack.worker(&[]).await;
     assert_eq!(stack.finished(&id).await["status"], "completed");

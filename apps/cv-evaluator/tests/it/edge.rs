@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::support::{Stack, error_of};
+use super::support::{Stack, error_of};
 
 #[tokio::test]
 async fn ids_of_request_and_trace_are_carried_through() {
@@ -74,9 +74,7 @@ async fn w25_liveness_depends_on_nothing_and_readiness_on_the_database() {
     assert_eq!((&alive["instance"], &alive["service"]), (&json!("api-7"), &json!("api")));
     assert_eq!(stack.get("/readyz").send().await.unwrap().status(), 200);
     // Another process drops the tables the server needs.
-    let mut tx = stack.store.jobs().begin().await.unwrap();
-    sqlx::query("DROP TABLE cv_counter").execute(tx.sqlite().unwrap()).await.unwrap();
-    tx.commit().await.unwrap();
+    stack.sql(&["DROP TABLE cv_counter"]).await;
     let ready = stack.get("/readyz").send().await.unwrap();
     assert_eq!(ready.status(), 503);
     let ready: Value = ready.json().await.unwrap();

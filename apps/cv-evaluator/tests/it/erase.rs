@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use plimsoll_jobs::JobsError;
+use plimsoll_jobs::{FailureClass, JobsError};
 use serde_json::{Value, json};
 
-use crate::owners::{stack, upload_as};
-use crate::support::{CV, Form, PROJECT, Stack, text};
+use super::owners::{stack, upload_as};
+use super::support::{CV, Form, PROJECT, Stack, text};
 
 /// Words that stand in no other document.
 const MARK: &str = "Xanthippe Quagmire-Zoltowski";
@@ -29,10 +29,6 @@ async fn status_as(stack: &Stack, key: &str, id: &str) -> u16 {
     request.send().await.unwrap().status().as_u16()
 }
 
-async fn count(stack: &Stack, sql: &'static str) -> i64 {
-    sqlx::query_scalar(sql).fetch_one(stack.store.jobs().sqlite().unwrap()).await.unwrap()
-}
-
 #[tokio::test]
 async fn w37_all_that_is_held_of_an_owner_is_erased_and_nothing_of_another() {
     let stack = stack().await;
@@ -42,7 +38,7 @@ async fn w37_all_that_is_held_of_an_owner_is_erased_and_nothing_of_another() {
     let kept = evaluate_as(&stack, "secret-b", &theirs).await;
     let worker = stack.worker(&[]).await;
     for (key, id) in [("secret-a", &done), ("secret-b", &kept)] {
-        crate::support::eventually(async || {
+        super::support::eventually(async || {
             let request = stack.get(&format!("/v1/result/{id}")).bearer_auth(key);
             let body: Value = request.send().await.unwrap().json().await.unwrap();
             (body["status"] == "completed").then_some(())
@@ -62,7 +58,7 @@ async fn w37_all_that_is_held_of_an_owner_is_erased_and_nothing_of_another() {
         ("SELECT COUNT(*) FROM cv_evaluation", 1),
         ("SELECT COUNT(*) FROM cv_result", 1),
     ] {
-        assert_eq!(count(&stack, sql).await, left, "{sql}");
+        assert_eq!(stack.number(sql).await, left, "{sql}");
     }
     assert_eq!(
         erase_as(&stack, "secret-a").await,
@@ -90,9 +86,9 @@ async fn w37_what_waits_is_withdrawn_and_what_runs_writes_nothing_any_more() {
     assert!(jobs.claim("evaluate", "w", Duration::from_secs(60), 10).await.unwrap().is_empty());
     let lost = jobs.heartbeat(&job, Duration::from_secs(60)).await;
     assert!(lost.as_ref().is_err_and(JobsError::is_lease_lost), "{lost:?}");
-    let failed = stack.store.fail(&job, &running, plimsoll_jobs::FailureClass::Never, "X", "late").await;
+    let failed = stack.store.fail(&job, &running, &super::queue::failed(FailureClass::Never, "X")).await;
     assert!(failed.is_err(), "a late worker settles nothing");
-    assert_eq!(count(&stack, "SELECT COUNT(*) FROM cv_evaluation").await, 0);
+    assert_eq!(stack.number("SELECT COUNT(*) FROM cv_evaluation").await, 0);
     for stats in jobs.stats(Some("evaluate")).await.unwrap() {
         assert_eq!((stats.ready, stats.leased), (0, 0), "the queue's own figures follow");
     }
@@ -102,6 +98,10 @@ async fn w37_what_waits_is_withdrawn_and_what_runs_writes_nothing_any_more() {
 #[tokio::test]
 async fn w37_the_words_are_gone_from_the_disk_and_not_only_from_the_tables() {
     let stack = stack().await;
+    // Postgres overwrites freed space when it needs it; nothing can be promised of its files.
+    if stack.on_postgres() {
+        return stack.stop().await;
+    }
     let cv = format!("{MARK}\n{CV}");
     let form = Form::new().file("cv", "cv.txt", cv.as_bytes()).file("project", "p.txt", PROJECT.as_bytes());
     assert_eq!(form.send(stack.post("/v1/upload").bearer_auth("secret-a")).await.status(), 200);
@@ -124,7 +124,7 @@ async fn w37_the_words_are_gone_from_the_disk_and_not_only_from_the_tables() {
 async fn w37_without_keys_nobody_erases_everybody() {
     let stack = Stack::start().await;
     stack.upload_texts().await;
-    crate::support::error_of(stack.delete("/v1/me").send().await.unwrap(), 403, "FORBIDDEN").await;
-    assert_eq!(count(&stack, "SELECT COUNT(*) FROM cv_upload").await, 2);
+    super::support::error_of(stack.delete("/v1/me").send().await.unwrap(), 403, "FORBIDDEN").await;
+    assert_eq!(stack.number("SELECT COUNT(*) FROM cv_upload").await, 2);
     stack.stop().await;
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Stack, error_of, text};
+use super::support::{Stack, error_of, text};
 
 #[tokio::test]
 async fn an_evaluation_is_accepted_and_says_where_it_will_be() {

@@ -6,9 +6,9 @@ use http::header::CONTENT_TYPE;
 use reqwest::{RequestBuilder, Response};
 use serde_json::{Value, json};
 
-use crate::admin::{log_in, stack};
-use crate::schema::violations;
-use crate::support::{CV, Form, PROJECT, Stack, text};
+use super::admin::{log_in, stack};
+use super::schema::violations;
+use super::support::{CV, Form, PROJECT, Stack, text};
 
 /// Compares answers with the document and remembers what has been seen.
 struct Witness {
@@ -91,7 +91,7 @@ async fn every_operation_answers_as_documented() {
     w.call("evaluate", 413, evaluate().header("content-type", "application/json").body(vec![b' '; 2 << 20]))
         .await;
     w.call("evaluate", 415, evaluate().body("{}")).await;
-    let broken = crate::worker::upload_broken(&stack).await;
+    let broken = super::worker::upload_broken(&stack).await;
     let broken = text(&w.call("evaluate", 202, stack.post("/v1/evaluate").json(&broken)).await, "id");
 
     let path = format!("/v1/result/{id}");
@@ -139,7 +139,7 @@ async fn every_operation_answers_as_documented() {
 
     w.call("erase_me", 403, stack.delete("/v1/me")).await;
     w.call("erase_me", 406, stack.delete("/v1/me").header("accept", "text/html")).await;
-    let keyed = crate::owners::stack().await;
+    let keyed = super::owners::stack().await;
     w.call("erase_me", 200, keyed.delete("/v1/me").bearer_auth("secret-a")).await;
     w.call("erase_me", 401, keyed.delete("/v1/me")).await;
     keyed.stop().await;

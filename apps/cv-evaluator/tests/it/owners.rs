@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::support::{CV, Form, PROJECT, Stack, error_of, text};
+use super::support::{CV, Form, PROJECT, Stack, error_of, text};
 
 fn keys() -> String {
     ["acme:secret-a", "globex:secret-b"]

@@ -5,7 +5,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::json;
 
-use crate::support::{PROGRAM, Stack, eventually};
+use super::support::{PROGRAM, Stack, eventually};
 
 /// A worker process, killed when dropped.
 struct Process(Child);
@@ -19,7 +19,7 @@ impl Process {
             .arg("work")
             .env_clear()
             .env("PORT", "0")
-            .env("PLIMSOLL_QUEUE_URL", stack.url())
+            .env("PLIMSOLL_QUEUE_URL", &stack.url)
             .envs(variables.iter().copied())
             .stderr(Stdio::piped())
             .spawn()
@@ -124,12 +124,12 @@ fn wrong_settings_are_all_told_and_the_status_is_2() {
     assert!(output.stdout.is_empty());
 }
 
-#[test]
-fn a_port_that_is_taken_is_told_and_the_status_is_1() {
+#[tokio::test]
+async fn a_port_that_is_taken_is_told_and_the_status_is_1() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let directory = tempfile::tempdir().unwrap();
-    let url = format!("sqlite://{}", directory.path().join("q.db").display());
+    let url = super::support::database(&directory).await;
     let output = run(&["serve"], &[("PORT", &port), ("DATABASE_URL", &url)], b"");
     assert_eq!(output.status.code(), Some(1));
     assert!(

@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse as _;
 use serde_json::json;
 
-use crate::support::Stack;
+use super::support::Stack;
 
 /// A chat completions endpoint that always gives this answer; answers its base URL and the count of its calls.
 async fn provider(
@@ -44,7 +44,7 @@ async fn w05_the_kind_of_a_failure_and_not_its_words_decides_on_another_attempt(
     let stack = Stack::with(&[("JOB_MAX_ATTEMPTS", "2")]).await;
     let body = stack.upload_texts().await;
     let refusal = r#"{"error":{"message":"rate limited, timeout, temporary failure: try again"}}"#;
-    let prose = r#"{"id":"1","object":"chat.completion","model":"m","choices":[{"index":0,"finish_reason":"stop","message":{"role":"assistant","content":"The candidate looks strong."}}]}"#;
+    let prose = r#"{"id":"1","object":"chat.completion","model":"m","usage":{"prompt_tokens":70,"completion_tokens":3},"choices":[{"index":0,"finish_reason":"stop","message":{"role":"assistant","content":"The candidate looks strong."}}]}"#;
     for (status, retry_after, answer, code, attempts) in [
         // Its words ask for a repeat, its kind does not.
         (StatusCode::UNAUTHORIZED, None, refusal, "UPSTREAM_AUTH", 1),
@@ -64,6 +64,17 @@ async fn w05_the_kind_of_a_failure_and_not_its_words_decides_on_another_attempt(
             "{status}: {done}"
         );
         assert!(!done.to_string().contains("sk-test"));
+        // What was tried and used is told of a failure too.
+        let (receipt, spent) = (&done["receipt"], &done["spent"]);
+        assert_eq!(
+            (&receipt["scored_by"], &receipt["attempts"]),
+            (&json!("openai"), &json!(attempts)),
+            "{done}"
+        );
+        assert_eq!(spent["calls"], json!(calls.load(Ordering::SeqCst)), "{done}");
+        // Two answers that broke the schema were paid for.
+        let tokens = if code == "SCHEMA_INVALID" { json!(2 * 70) } else { json!(null) };
+        assert_eq!((&receipt["prompt_tokens"], &spent["prompt_tokens"]), (&tokens, &tokens), "{done}");
         assert_eq!(stack.store.read_evaluation(&id).await.unwrap().unwrap().attempts, attempts, "{status}");
         assert!(calls.load(Ordering::SeqCst) >= attempts);
         worker.stop().await;

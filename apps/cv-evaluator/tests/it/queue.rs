@@ -5,9 +5,9 @@ use std::time::Duration;
 use plimsoll_jobs::{Claimed, FailureClass, Outcome};
 use serde_json::json;
 
-use cv_evaluator::store::{Accepted, JobBody, Lease, NewEvaluation, Trace, WorkStatus};
+use cv_evaluator::store::{Accepted, FailedAttempt, JobBody, Lease, NewEvaluation, Spent, Trace, WorkStatus};
 
-use crate::support::{Stack, text};
+use super::support::{Stack, text};
 
 const LEASE: Duration = Duration::from_secs(30);
 
@@ -39,8 +39,27 @@ async fn status(stack: &Stack, id: &str) -> WorkStatus {
 }
 
 async fn results(stack: &Stack) -> i64 {
-    let pool = stack.store.jobs().sqlite().unwrap();
-    sqlx::query_scalar("SELECT COUNT(*) FROM cv_result").fetch_one(pool).await.unwrap()
+    stack.number("SELECT COUNT(*) FROM cv_result").await
+}
+
+pub(crate) fn request(owner: &str, ids: &serde_json::Value) -> NewEvaluation {
+    NewEvaluation {
+        owner: owner.to_owned(),
+        cv_id: text(ids, "cv_id"),
+        project_id: text(ids, "project_id"),
+        job_description: None,
+        study_case_brief: None,
+        scoring_rubric: None,
+        idempotency_key: None,
+        body_sha256: "00".into(),
+        trace: Trace::default(),
+        max_attempts: 1,
+        max_wait_ms: None,
+    }
+}
+
+pub(crate) fn failed(class: FailureClass, code: &str) -> FailedAttempt<'_> {
+    FailedAttempt { class, code, message: "as the test wants it", receipt: None, spent: Spent::default() }
 }
 
 #[tokio::test]
@@ -83,7 +102,7 @@ async fn w04_attempts_are_counted_with_the_job_whoever_makes_them() {
         assert_eq!(status(&stack, &id).await, WorkStatus::Processing);
         // At once, so that the next claim need not wait for the backoff.
         let class = FailureClass::RetryAfter(Duration::ZERO);
-        let outcome = stack.store.fail(&job, &id, class, "UPSTREAM_TIMEOUT", "late").await.unwrap();
+        let outcome = stack.store.fail(&job, &id, &failed(class, "UPSTREAM_TIMEOUT")).await.unwrap();
         match attempt {
             3 => assert_eq!((outcome, status(&stack, &id).await), (Outcome::Dead, WorkStatus::Failed)),
             _ => assert_eq!(status(&stack, &id).await, WorkStatus::Queued),
@@ -100,7 +119,7 @@ async fn w08_late_writer_cannot_overwrite_completed() {
     // A worker that stalls past its lease, and another that takes over and finishes.
     let late = claim(&stack, "late", Duration::from_millis(1)).await;
     assert!(stack.store.start(&id, &late).await.unwrap());
-    let taken = crate::support::eventually(async || {
+    let taken = super::support::eventually(async || {
         stack.store.jobs().claim("evaluate", "other", LEASE, 1).await.unwrap().pop()
     })
     .await;
@@ -112,7 +131,7 @@ async fn w08_late_writer_cannot_overwrite_completed() {
     other.cv_match_rate = 0.9;
     let refused = stack.store.complete(Lease::Claim(&late), &work, &other, &receipt()).await.unwrap_err();
     assert!(refused.to_string().contains("no longer leased"), "{refused}");
-    let refused = stack.store.fail(&late, &id, FailureClass::Never, "X", "x").await.unwrap_err();
+    let refused = stack.store.fail(&late, &id, &failed(FailureClass::Never, "X")).await.unwrap_err();
     assert!(refused.to_string().contains("no longer leased"), "{refused}");
     assert!(!stack.store.start(&id, &late).await.unwrap());
     let refused = stack.store.restart(&id, &late, LEASE).await.unwrap_err();
@@ -146,30 +165,14 @@ async fn w09_result_and_state_and_job_end_together_or_not_at_all() {
 async fn w10_a_request_without_its_job_does_not_exist() {
     let stack = Stack::start().await;
     let ids = stack.upload_texts().await;
-    let new = NewEvaluation {
-        // Longer than the queue takes: the job is refused after the row was written.
-        owner: "o".repeat(300),
-        cv_id: text(&ids, "cv_id"),
-        project_id: text(&ids, "project_id"),
-        job_description: None,
-        study_case_brief: None,
-        scoring_rubric: None,
-        idempotency_key: None,
-        body_sha256: "00".into(),
-        trace: Trace::default(),
-        max_attempts: 1,
-        max_wait_ms: None,
-    };
-    let mut tx = stack.store.jobs().begin().await.unwrap();
-    sqlx::query("UPDATE cv_upload SET owner = $1")
-        .bind(&new.owner)
-        .execute(tx.sqlite().unwrap())
-        .await
-        .unwrap();
-    tx.commit().await.unwrap();
+    // Longer than the queue takes: the job is refused after the row was written.
+    let new = request(&"o".repeat(300), &ids);
+    // Thirty times ten.
+    stack
+        .sql(&["UPDATE cv_upload SET owner = replace('..............................', '.', 'oooooooooo')"])
+        .await;
     stack.store.accept(&new).await.unwrap_err();
-    let pool = stack.store.jobs().sqlite().unwrap();
-    let rows: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM cv_evaluation").fetch_one(pool).await.unwrap();
+    let rows = stack.number("SELECT COUNT(*) FROM cv_evaluation").await;
     assert_eq!((rows, stack.store.totals().await.unwrap().evaluations), (0, 0.0));
 
     // In a group, the spoilt one takes none of the others with it.
@@ -188,10 +191,8 @@ async fn w10_a_request_without_its_job_does_not_exist() {
 async fn w07_only_its_own_deadline_fails_a_waiting_job_and_the_owner_is_told() {
     let stack = Stack::with(&[("JOB_MAX_WAIT_S", "1")]).await;
     let id = stack.evaluate(&stack.upload_texts().await).await;
-    let mut tx = stack.store.jobs().begin().await.unwrap();
     // As if the wait were over already.
-    sqlx::query("UPDATE plimsoll_job SET deadline_ms = 1").execute(tx.sqlite().unwrap()).await.unwrap();
-    tx.commit().await.unwrap();
+    stack.sql(&["UPDATE plimsoll_job SET deadline_ms = 1"]).await;
     let worker = stack.worker(&[]).await;
     let done = stack.finished(&id).await;
     assert_eq!((&done["status"], &done["error"]["code"]), (&json!("failed"), &json!("DEADLINE_EXCEEDED")));
@@ -228,7 +229,7 @@ async fn w31_depth_and_age_of_the_queue_can_be_scraped() {
         let depth = |state: &str| of(&format!("queue_depth{{queue=\"evaluate\",state=\"{state}\"}}"));
         (depth("ready"), depth("leased"), of("queue_age_seconds{queue=\"evaluate\"}"))
     };
-    crate::support::eventually(async || {
+    super::support::eventually(async || {
         let (ready, leased, age) = figures().await;
         (ready == Some(2.0) && leased == Some(1.0) && age? > 0.0).then_some(())
     })
@@ -236,7 +237,7 @@ async fn w31_depth_and_age_of_the_queue_can_be_scraped() {
     stack.store.jobs().release(&held).await.unwrap();
     let (_, _, before) = figures().await;
     // The age rises by itself.
-    crate::support::eventually(async || (figures().await.2 > before).then_some(())).await;
+    super::support::eventually(async || (figures().await.2 > before).then_some(())).await;
     stack.stop().await;
 }
 
@@ -246,14 +247,14 @@ async fn a_job_that_an_operator_takes_back_from_the_dead_is_done() {
     let id = stack.evaluate(&stack.upload_texts().await).await;
     let job = claim(&stack, "w", LEASE).await;
     assert!(stack.store.start(&id, &job).await.unwrap());
-    stack.store.fail(&job, &id, FailureClass::Never, "UPSTREAM_AUTH", "wrong key").await.unwrap();
+    stack.store.fail(&job, &id, &failed(FailureClass::Never, "UPSTREAM_AUTH")).await.unwrap();
     assert_eq!(status(&stack, &id).await, WorkStatus::Failed);
     // By the queue's own means, which know nothing of evaluations.
     let mut tx = stack.store.jobs().begin().await.unwrap();
     stack.store.jobs().requeue(&mut tx, job.id).await.unwrap();
     tx.commit().await.unwrap();
     let worker = stack.worker(&[]).await;
-    crate::support::eventually(async || (status(&stack, &id).await == WorkStatus::Completed).then_some(()))
+    super::support::eventually(async || (status(&stack, &id).await == WorkStatus::Completed).then_some(()))
         .await;
     let totals = stack.store.totals().await.unwrap();
     assert_eq!((totals.completed, totals.failed), (1.0, 0.0));

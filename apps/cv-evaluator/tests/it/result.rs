@@ -1,8 +1,9 @@
 //! `GET /v1/result/{id}`.
 
+use cv_evaluator::store::WorkStatus;
 use serde_json::Value;
 
-use crate::support::{Stack, error_of};
+use super::support::{Stack, error_of};
 
 #[tokio::test]
 async fn w32_entity_tag_is_strong_and_saves_the_body() {
@@ -51,21 +52,15 @@ async fn w06_reading_changes_nothing_however_long_a_job_waits() {
     let body = stack.upload_texts().await;
     let id = stack.evaluate(&body).await;
     // As if it had been waiting for a day, where the predecessor failed it after five minutes.
-    let mut tx = stack.store.jobs().begin().await.unwrap();
-    let day_ago = stack.store.jobs().now_ms() - 86_400_000;
-    sqlx::query("UPDATE cv_evaluation SET created_at_ms = $1, updated_at_ms = $1")
-        .bind(day_ago)
-        .execute(tx.sqlite().unwrap())
-        .await
-        .unwrap();
-    tx.commit().await.unwrap();
-    let before = rows(&stack).await;
+    let back = "UPDATE cv_evaluation SET created_at_ms = created_at_ms - 86400000, updated_at_ms = created_at_ms - 86400000";
+    stack.sql(&[back]).await;
+    let before = row(&stack, &id).await;
     for _ in 0..3 {
         let polled: Value =
             stack.get(&format!("/v1/result/{id}")).send().await.unwrap().json().await.unwrap();
         assert_eq!(polled["status"], "queued");
     }
-    assert_eq!(rows(&stack).await, before);
+    assert_eq!(row(&stack, &id).await, before);
     stack.stop().await;
 }
 
@@ -80,9 +75,7 @@ async fn unknown_ids_are_not_found() {
     stack.stop().await;
 }
 
-async fn rows(stack: &Stack) -> Vec<(String, i64)> {
-    sqlx::query_as("SELECT status, updated_at_ms FROM cv_evaluation")
-        .fetch_all(stack.store.jobs().sqlite().unwrap())
-        .await
-        .unwrap()
+async fn row(stack: &Stack, id: &str) -> (WorkStatus, i64) {
+    let row = stack.store.read_evaluation(id).await.unwrap().unwrap();
+    (row.status, row.updated_at_ms)
 }

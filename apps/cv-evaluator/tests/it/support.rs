@@ -1,7 +1,6 @@
-//! A server and workers of one test, on sockets and a database file of their own.
+//! A server and workers of one test, on sockets and a database of their own.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use app_kit::settings::Settings;
@@ -22,9 +21,14 @@ pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_cv-evaluator");
 /// How long a condition may take to come true.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A directory with a database, and what runs on it.
+/// Whether these tests were built to run on Postgres: `tests/postgres.rs` holds the same ones as `tests/it`.
+const POSTGRES: bool = matches!(env!("CARGO_CRATE_NAME").as_bytes(), b"postgres");
+
+/// A database, and what runs on it.
 pub(crate) struct Stack {
+    /// Where the database is, if it is a file.
     pub(crate) directory: TempDir,
+    pub(crate) url: String,
     pub(crate) address: SocketAddr,
     pub(crate) http: Client,
     pub(crate) store: Store,
@@ -50,7 +54,7 @@ impl Stack {
     pub(crate) async fn with(variables: &[(&str, &str)]) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let directory = tempfile::tempdir().unwrap();
-        let url = url_of(&directory);
+        let url = database(&directory).await;
         let defaults =
             [("PORT", "0"), ("RATE_LIMIT_PER_MIN", "100000"), ("PLIMSOLL_QUEUE_URL", url.as_str())];
         let settings = ServeSettings::read(environment(&defaults, variables)).unwrap();
@@ -64,7 +68,7 @@ impl Stack {
         let store = Store::open(Jobs::open(&url, JobsOptions::default()).await.unwrap()).await.unwrap();
         let http =
             Client::builder().timeout(PATIENCE).redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { directory, address, http, store, stop, server }
+        Self { directory, url, address, http, store, stop, server }
     }
 
     /// A worker on the same database.
@@ -74,8 +78,7 @@ impl Stack {
 
     /// A worker that starts this program to read documents.
     pub(crate) async fn worker_of(&self, program: &str, variables: &[(&str, &str)]) -> RunningWorker {
-        let url = url_of(&self.directory);
-        let defaults = [("PORT", "0"), ("PLIMSOLL_DRAIN_S", "5"), ("PLIMSOLL_QUEUE_URL", url.as_str())];
+        let defaults = [("PORT", "0"), ("PLIMSOLL_DRAIN_S", "5"), ("PLIMSOLL_QUEUE_URL", self.url.as_str())];
         let settings = WorkSettings::read(environment(&defaults, variables)).unwrap();
         let stop = CancellationToken::new();
         let (ready, address) = oneshot::channel();
@@ -86,8 +89,31 @@ impl Stack {
         RunningWorker { address: address.await.unwrap(), stop, task }
     }
 
-    pub(crate) fn url(&self) -> String {
-        url_of(&self.directory)
+    pub(crate) fn on_postgres(&self) -> bool {
+        self.url.starts_with("postgres:")
+    }
+
+    /// Runs statements in one transaction, past the application.
+    pub(crate) async fn sql(&self, statements: &[&'static str]) {
+        let mut tx = self.store.jobs().begin().await.unwrap();
+        for sql in statements {
+            if self.on_postgres() {
+                sqlx::raw_sql(*sql).execute(tx.postgres().unwrap()).await.unwrap();
+            } else {
+                sqlx::raw_sql(*sql).execute(tx.sqlite().unwrap()).await.unwrap();
+            }
+        }
+        tx.commit().await.unwrap();
+    }
+
+    /// The one number that the statement answers.
+    pub(crate) async fn number(&self, sql: &'static str) -> i64 {
+        let jobs = self.store.jobs();
+        if self.on_postgres() {
+            sqlx::query_scalar(sql).fetch_one(jobs.postgres().unwrap()).await.unwrap()
+        } else {
+            sqlx::query_scalar(sql).fetch_one(jobs.sqlite().unwrap()).await.unwrap()
+        }
     }
 
     pub(crate) fn get(&self, path: &str) -> RequestBuilder {
@@ -217,9 +243,13 @@ pub(crate) fn environment(defaults: &[(&str, &str)], variables: &[(&str, &str)])
     Settings::new(all.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
 }
 
-fn url_of(directory: &TempDir) -> String {
-    let path: PathBuf = directory.path().join("queue.db");
-    format!("sqlite://{}", path.display())
+/// The address of a new database: a file in the directory, or one of the tests' own Postgres.
+pub(crate) async fn database(directory: &TempDir) -> String {
+    if POSTGRES && let Some(server) = plimsoll_test_postgres::server(false) {
+        return server.database().await;
+    }
+    // Also for `tests/postgres.rs` when `PLIMSOLL_SKIP_POSTGRES` is set: the same tests once more.
+    format!("sqlite://{}", directory.path().join("queue.db").display())
 }
 
 pub(crate) const CV: &str = "Mira Okafor\nBackend engineer, 6 years of experience.\n\

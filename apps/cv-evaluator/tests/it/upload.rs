@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::support::{BOUNDARY, CV, Form, PROJECT, Stack, error_of, text};
+use super::support::{BOUNDARY, CV, Form, PROJECT, Stack, error_of, text};
 
 /// A well-formed DOCX whose one part inflates to `size` bytes.
 pub(crate) fn docx_of(size: usize) -> Vec<u8> {
@@ -163,21 +163,16 @@ async fn w33_large_files_are_written_in_short_transactions_and_appear_whole_or_n
     }
 
     // As if the server had died half-way through another one.
-    let mut tx = stack.store.jobs().begin().await.unwrap();
-    for sql in [
-        "INSERT INTO cv_upload_pending (upload_id, created_at_ms) VALUES ('half', 1)",
-        "INSERT INTO cv_upload_chunk (upload_id, part, bytes) VALUES ('half', 0, x'00')",
-    ] {
-        sqlx::query(sql).execute(tx.sqlite().unwrap()).await.unwrap();
-    }
-    tx.commit().await.unwrap();
+    stack
+        .sql(&[
+            "INSERT INTO cv_upload_pending (upload_id, created_at_ms) VALUES ('half', 1)",
+            "INSERT INTO cv_upload_chunk (upload_id, part, bytes) VALUES ('half', 0, '0')",
+        ])
+        .await;
     let hour = std::time::Duration::from_secs(3600);
     assert_eq!(stack.store.sweep_uploads(hour).await.unwrap(), 1);
     assert_eq!(stack.store.sweep_uploads(hour).await.unwrap(), 0);
-    let pool = stack.store.jobs().sqlite().unwrap();
-    let left: Vec<String> =
-        sqlx::query_scalar("SELECT DISTINCT upload_id FROM cv_upload_chunk").fetch_all(pool).await.unwrap();
-    assert_eq!(left.len(), 6);
+    assert_eq!(stack.number("SELECT COUNT(DISTINCT upload_id) FROM cv_upload_chunk").await, 6);
     assert!(stack.store.read_upload(&text(&ids, "cv_id")).await.unwrap().is_some());
     stack.stop().await;
 }

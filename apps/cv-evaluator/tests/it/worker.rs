@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{CV, Form, PROJECT, Stack, text};
-use crate::upload::docx_of;
+use super::support::{CV, Form, PROJECT, Stack, text};
+use super::upload::docx_of;
 
 /// A CV that is no document, with a sound project report.
 pub(crate) async fn upload_broken(stack: &Stack) -> Value {

@@ -73,20 +73,29 @@ pub(crate) fn score(case: &Case) -> Result<Scored, ScoreError> {
         overall_summary: feedback::summary(cv_match_rate, project_score, &cv, &project),
         parameters,
         receipt: Receipt {
-            scored_by: ScoredBy::Baseline,
-            model: None,
-            prompt_version: VERSION.to_owned(),
-            case_sha256: case.sha256(),
-            attempts: 1,
-            calls: 0,
-            retries: 0,
-            repairs: 0,
-            prompt_tokens: None,
-            completion_tokens: None,
             injection_suspected: in_cv.into_iter().chain(in_project).collect(),
             notes,
+            ..receipt(case)
         },
     })
+}
+
+/// The receipt of a case about which nothing is known yet.
+pub(crate) fn receipt(case: &Case) -> Receipt {
+    Receipt {
+        scored_by: ScoredBy::Baseline,
+        model: None,
+        prompt_version: VERSION.to_owned(),
+        case_sha256: case.sha256(),
+        attempts: 1,
+        calls: 0,
+        retries: 0,
+        repairs: 0,
+        prompt_tokens: None,
+        completion_tokens: None,
+        injection_suspected: Vec::new(),
+        notes: Vec::new(),
+    }
 }
 
 fn in_rubric_order(section: Section, findings: &[Finding]) -> impl Iterator<Item = Parameter> {

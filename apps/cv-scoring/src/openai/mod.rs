@@ -34,7 +34,7 @@ use wire::{Ask, Choice, Message};
 
 use crate::rubric::{cv_match_rate, project_score};
 use crate::scored::{Receipt, Scored, ScoredBy, Section};
-use crate::{Case, ConfigError, ScoreError, injection};
+use crate::{Case, ConfigError, ScoreError, Unscored, injection};
 
 /// The scorer.
 #[derive(Debug)]
@@ -75,24 +75,62 @@ impl OpenAi {
         case: &Case,
         deadline: Instant,
         cancel: &CancellationToken,
-    ) -> Result<Scored, ScoreError> {
+    ) -> Result<Scored, Unscored> {
         let bounds = Bounds { deadline, cancel };
         let mut tally = Tally::default();
         let mut notes = Vec::new();
+        let chain = self.chain(case, bounds, &mut tally, &mut notes).await;
+        let receipt = self.receipt(case, tally, notes);
+        match chain {
+            Ok(scored) => Ok(Scored { receipt, ..scored }),
+            Err(error) => Err(Unscored { error, receipt: Box::new(receipt) }),
+        }
+    }
+
+    /// The receipt of a case for which nothing was done.
+    pub(crate) fn blank_receipt(&self, case: &Case) -> Receipt {
+        self.receipt(case, Tally::default(), Vec::new())
+    }
+
+    fn receipt(&self, case: &Case, tally: Tally, notes: Vec<String>) -> Receipt {
+        Receipt {
+            scored_by: ScoredBy::OpenAi,
+            model: Some(tally.model.unwrap_or_else(|| self.client.config().model.clone())),
+            prompt_version: prompt::VERSION.to_owned(),
+            case_sha256: case.sha256(),
+            attempts: 1,
+            calls: tally.calls,
+            retries: tally.retries,
+            repairs: tally.repairs,
+            prompt_tokens: tally.prompt_tokens,
+            completion_tokens: tally.completion_tokens,
+            injection_suspected: [injection::find(&case.cv_text), injection::find(&case.project_text)]
+                .concat(),
+            notes,
+        }
+    }
+
+    /// The three steps. The receipt in the answer is blank.
+    async fn chain(
+        &self,
+        case: &Case,
+        bounds: Bounds<'_>,
+        tally: &mut Tally,
+        notes: &mut Vec<String>,
+    ) -> Result<Scored, ScoreError> {
         let seed: [u8; 16] = rand::random();
-        let cv_text = self.cut(&case.cv_text, "CV", &mut notes);
-        let project_text = self.cut(&case.project_text, "project report", &mut notes);
+        let cv_text = self.cut(&case.cv_text, "CV", notes);
+        let project_text = self.cut(&case.project_text, "project report", notes);
 
         let mut sections = Vec::with_capacity(2);
         for (section, document) in [(Section::Cv, cv_text), (Section::Project, project_text)] {
-            let references =
-                self.retrieval.references(case, section, document, bounds, &mut tally, &mut notes).await?;
-            sections.push(self.evaluate(&seed, section, document, &references, bounds, &mut tally).await?);
+            let references = self.retrieval.references(case, section, document, bounds, tally, notes).await?;
+            sections.push(self.evaluate(&seed, section, document, &references, bounds, tally).await?);
         }
         let [cv, project] = sections
             .try_into()
             .map_err(|_| ScoreError::Internal { why: "a section was not scored".to_owned() })?;
-        let refined = self.refine(&seed, &cv, &project, bounds, &mut tally).await?;
+        let refined = self.refine(&seed, &cv, &project, bounds, tally).await?;
 
         let invented = cv.invented_quotes + project.invented_quotes;
         if invented > 0 {
@@ -110,21 +148,7 @@ impl OpenAi {
             project_feedback: refined.project_feedback,
             overall_summary: refined.overall_summary,
             parameters,
-            receipt: Receipt {
-                scored_by: ScoredBy::OpenAi,
-                model: Some(tally.model.unwrap_or_else(|| self.client.config().model.clone())),
-                prompt_version: prompt::VERSION.to_owned(),
-                case_sha256: case.sha256(),
-                attempts: 1,
-                calls: tally.calls,
-                retries: tally.retries,
-                repairs: tally.repairs,
-                prompt_tokens: tally.prompt_tokens,
-                completion_tokens: tally.completion_tokens,
-                injection_suspected: [injection::find(&case.cv_text), injection::find(&case.project_text)]
-                    .concat(),
-                notes,
-            },
+            receipt: self.blank_receipt(case),
         })
     }
 

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
 use app_documents::{ExtractError, Limits};
-use cv_scoring::{Case, Class, ScoreError, Scored, Scorer};
+use cv_scoring::{Case, Class, Receipt, ScoreError, Scored, Scorer, Unscored};
 use plimsoll_jobs::FailureClass;
 use tokio_util::sync::CancellationToken;
 
@@ -17,7 +17,7 @@ const MAX_MESSAGE_BYTES: usize = 1000;
 
 /// Everything an attempt needs.
 #[derive(Debug)]
-pub(super) struct Pipeline {
+pub(crate) struct Pipeline {
     store: Store,
     scorer: Scorer,
     extract_command: [OsString; 2],
@@ -28,9 +28,9 @@ pub(super) struct Pipeline {
 
 /// A case that was scored.
 #[derive(Debug)]
-pub(super) struct Finished {
+pub(crate) struct Finished {
     /// The scores.
-    pub(super) scored: Scored,
+    pub(crate) scored: Scored,
     extraction: Duration,
     scoring: Duration,
     worker: String,
@@ -38,19 +38,30 @@ pub(super) struct Finished {
 
 /// Why an attempt has no result.
 #[derive(Debug, Clone)]
-pub(super) struct AttemptError {
+pub(crate) struct AttemptError {
     /// Whether to try again.
-    pub(super) class: FailureClass,
+    pub(crate) class: FailureClass,
     /// Stable code that the client sees.
-    pub(super) code: String,
+    pub(crate) code: String,
     /// For people.
-    pub(super) message: String,
+    pub(crate) message: String,
+    /// What the scorer did and used all the same, when it came to that.
+    pub(crate) receipt: Option<Box<Tried>>,
+}
+
+/// The receipt of a scorer that failed, with the times it took.
+#[derive(Debug, Clone)]
+pub(crate) struct Tried {
+    pub(crate) receipt: Receipt,
+    extraction: Duration,
+    scoring: Duration,
+    worker: String,
 }
 
 // === impl Pipeline ===
 
 impl Pipeline {
-    pub(super) fn new(
+    pub(crate) fn new(
         store: Store,
         scorer: Scorer,
         program: OsString,
@@ -58,12 +69,12 @@ impl Pipeline {
         metrics: WorkMetrics,
         worker: String,
     ) -> Self {
-        let extract_command = [program, super::EXTRACT_COMMAND.into()];
+        let extract_command = [program, crate::work::EXTRACT_COMMAND.into()];
         Self { store, scorer, extract_command, limits, metrics, worker }
     }
 
     /// One attempt. Cancelling is dropping: the process that reads a document dies with it.
-    pub(super) async fn run(
+    pub(crate) async fn run(
         &self,
         work: &Work,
         deadline: Instant,
@@ -82,10 +93,17 @@ impl Pipeline {
             scoring_rubric: work.scoring_rubric.clone(),
         };
         let started = Instant::now();
-        let scored = self.scorer.score(&case, deadline, stop).await?;
-        let scoring = started.elapsed();
-        self.metrics.scored(scoring.as_secs_f64(), &scored.receipt);
-        Ok(Finished { scored, extraction, scoring, worker: self.worker.clone() })
+        let assessed = self.scorer.assess(&case, deadline, stop).await;
+        let (scoring, worker) = (started.elapsed(), self.worker.clone());
+        let receipt = assessed.as_ref().map_or_else(|unscored| &*unscored.receipt, |scored| &scored.receipt);
+        self.metrics.scored(scoring.as_secs_f64(), receipt);
+        match assessed {
+            Ok(scored) => Ok(Finished { scored, extraction, scoring, worker }),
+            Err(Unscored { error, receipt }) => {
+                let tried = Tried { receipt: *receipt, extraction, scoring, worker };
+                Err(AttemptError { receipt: Some(Box::new(tried)), ..AttemptError::from(error) })
+            }
+        }
     }
 
     /// The text of one document.
@@ -94,6 +112,7 @@ impl Pipeline {
             class: FailureClass::Never,
             code: "NOT_FOUND".to_owned(),
             message: format!("the {which} has been erased"),
+            receipt: None,
         })?;
         let started = Instant::now();
         let extracted =
@@ -107,25 +126,50 @@ impl Pipeline {
 
 impl Finished {
     /// The receipt to be stored with the scores: the scorer's, with what only the worker knows.
-    pub(super) fn receipt(&self, attempts: u32) -> serde_json::Value {
+    pub(crate) fn receipt(&self, attempts: u32) -> serde_json::Value {
         receipt_json(&self.scored.receipt, attempts, self.extraction, self.scoring, &self.worker)
+    }
+}
+
+// === impl Tried ===
+
+impl Tried {
+    /// The receipt to be stored with the failure.
+    pub(crate) fn receipt(&self, attempts: u32) -> serde_json::Value {
+        receipt_json(&self.receipt, attempts, self.extraction, self.scoring, &self.worker)
     }
 }
 
 // === impl AttemptError ===
 
 impl AttemptError {
-    pub(super) fn timed_out(limit: Duration) -> Self {
+    pub(crate) fn timed_out(limit: Duration) -> Self {
         Self {
             class: FailureClass::Retry,
             code: "DEADLINE_EXCEEDED".to_owned(),
             message: format!("one attempt took longer than {} s", limit.as_secs()),
+            receipt: None,
+        }
+    }
+
+    /// A mistake in this program. What the panic said is in the log and not for clients: it may quote a document.
+    pub(crate) fn panicked() -> Self {
+        Self {
+            class: FailureClass::Retry,
+            code: "INTERNAL".to_owned(),
+            message: "the worker failed".to_owned(),
+            receipt: None,
         }
     }
 
     fn document(which: &str, error: &ExtractError) -> Self {
         let class = if error.is_transient() { FailureClass::Retry } else { FailureClass::Never };
-        Self { class, code: error.code().to_owned(), message: shorten(format!("{which}: {error}")) }
+        Self {
+            class,
+            code: error.code().to_owned(),
+            message: shorten(format!("{which}: {error}")),
+            receipt: None,
+        }
     }
 }
 
@@ -137,7 +181,7 @@ impl From<ScoreError> for AttemptError {
             (_, Class::RetryAfter(wait)) => FailureClass::RetryAfter(wait),
             (_, Class::Never) => FailureClass::Never,
         };
-        Self { class, code: error.code().to_owned(), message: shorten(error.to_string()) }
+        Self { class, code: error.code().to_owned(), message: shorten(error.to_string()), receipt: None }
     }
 }
 
@@ -148,6 +192,7 @@ impl From<StoreError> for AttemptError {
             class: FailureClass::Retry,
             code: "INTERNAL".to_owned(),
             message: "the database did not answer".to_owned(),
+            receipt: None,
         }
     }
 }
