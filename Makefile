@@ -10,7 +10,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 STACK ?= stacks/cv-evaluator.yaml
 WEB := crates/console/web
 
-.PHONY: help up down build console test setup setup-test fmt lint rust-test api-test page-test audit bench-gateway bench-scaling bench-control bench-app clean
+.PHONY: help up down build console test setup setup-test fmt lint rust-test api-test page-test audit torture bench-gateway bench-scaling bench-control bench-app clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,11 @@ audit: ## licences, bans and sources of all dependencies; advisories when their 
 	cargo deny --offline --all-features check bans licenses sources
 	@if [ -d "$${CARGO_HOME:-$$HOME/.cargo}/advisory-dbs" ]; then cargo deny --offline --all-features check advisories; \
 	else echo "audit: no advisory database on this machine, advisories not checked. hint: cargo deny fetch"; fi
+
+# SEED=n begins with that history (and, with HISTORIES=1, repeats it); ENGINE=sqlite or postgres for one of them.
+torture: ## kill, pause and cut the queue's processes and databases at random: thousands of histories, each checked
+	PLIMSOLL_TORTURE_HISTORIES=$(or $(HISTORIES),2000) PLIMSOLL_TORTURE_AT_ONCE=$(or $(AT_ONCE),4) PLIMSOLL_TORTURE_SEED=$(SEED) \
+	cargo test --locked -p plimsoll-jobs --test crash -- --nocapture --test-threads=1 nothing_is_lost_and_nothing_finished_twice_on_$(ENGINE)
 
 bench-gateway: ## our gateway and nginx in turn on the same cores: ratios
 	bench/gateway/run

@@ -1,31 +1,49 @@
-//! The processes that are killed: one that takes requests, and workers.
+//! The processes that are hurt: one that takes requests, and workers.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use plimsoll_jobs::{
-    Backoff, Failure, JobContext, Jobs, JobsError, JobsOptions, Migration, NewJob, Worker, WorkerOptions,
+    Backoff, Cancelled, Failure, JobContext, JobId, Jobs, JobsError, JobsOptions, Migration, NewJob, Tx,
+    Worker, WorkerOptions,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) const QUEUE: &str = "q";
 pub(crate) const LEASE: Duration = Duration::from_millis(150);
-
-/// The application's own tables, and a record of everything that happens to a job.
-pub(crate) const TABLES: &[Migration] =
-    &[Migration { version: 1, name: "tables", sql: include_str!("tables_sqlite.sql") }];
+/// Longest wait for a database that is recovering from what was done to it.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) fn setting(name: &str) -> String {
     std::env::var(name).unwrap_or_default()
 }
 
+/// Opens the queue beside the application's own tables, which also record everything that happens to a job.
 pub(crate) async fn open(url: &str, seed: u64) -> Result<Jobs, JobsError> {
     let backoff = Backoff { base: Duration::from_millis(5), factor: 2.0, cap: Duration::from_millis(50) };
-    let jobs = Jobs::open(url, JobsOptions { backoff, seed: Some(seed), ..JobsOptions::default() }).await?;
-    jobs.migrate("torture", TABLES).await?;
-    Ok(jobs)
+    let options = JobsOptions { backoff, seed: Some(seed), readers: 1, ..JobsOptions::default() };
+    let sql = match url.starts_with("sqlite:") {
+        true => include_str!("sql/tables_sqlite.sql"),
+        false => include_str!("sql/tables_postgres.sql"),
+    };
+    let tables = [Migration { version: 1, name: "tables", sql }];
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let opened = async {
+            let jobs = Jobs::open(url, options.clone()).await?;
+            jobs.migrate("torture", &tables).await?;
+            Ok(jobs)
+        };
+        match opened.await {
+            Err(JobsError::Busy(_) | JobsError::Database(_)) if Instant::now() < until => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            other => return other,
+        }
+    }
 }
 
 pub(crate) fn main() {
@@ -42,7 +60,6 @@ pub(crate) fn main() {
     });
 }
 
-#[expect(clippy::print_stdout, reason = "the pipe to the test")]
 /// Takes requests for ever, and says so once each is durable: from then on it must not get lost.
 async fn enqueue(jobs: &Jobs, seed: u64) {
     let mut rng = StdRng::seed_from_u64(seed);
@@ -57,22 +74,34 @@ async fn enqueue(jobs: &Jobs, seed: u64) {
         if rng.random_ratio(1, 4) {
             job = job.unique_key(format!("key-{n}"));
         }
-        let request = async {
-            let mut tx = jobs.begin().await?;
-            sqlx::query("INSERT INTO request (n) VALUES ($1)").bind(n).execute(tx.sqlite()?).await?;
-            let id = jobs.enqueue(&mut tx, job).await?.id();
-            sqlx::query("UPDATE request SET job = $1 WHERE n = $2")
-                .bind(id.0)
-                .bind(n)
-                .execute(tx.sqlite()?)
-                .await?;
-            tx.commit().await
-        };
-        if request.await.is_ok() {
-            println!("accepted {n}");
+        if let Ok(id) = request(jobs, n, job).await {
+            say(&format!("accepted {n}"));
+            if rng.random_ratio(1, 20) {
+                // Whether it succeeds is told by the application's row, in the same transaction.
+                drop(cancel(jobs, n, id).await);
+            }
         }
-        tokio::time::sleep(Duration::from_millis(rng.random_range(0..8))).await;
+        tokio::time::sleep(Duration::from_millis(rng.random_range(0..4))).await;
     }
+}
+
+async fn request(jobs: &Jobs, n: i64, job: NewJob) -> Result<JobId, JobsError> {
+    let mut tx = jobs.begin().await?;
+    execute(&mut tx, "INSERT INTO request (n) VALUES ($1)", &[n], None).await?;
+    let id = jobs.enqueue(&mut tx, job).await?.id();
+    execute(&mut tx, "UPDATE request SET job = $1 WHERE n = $2", &[id.0, n], None).await?;
+    tx.commit().await?;
+    Ok(id)
+}
+
+async fn cancel(jobs: &Jobs, n: i64, id: JobId) -> Result<(), JobsError> {
+    let mut tx = jobs.begin().await?;
+    let how = match jobs.cancel(&mut tx, id).await? {
+        Cancelled::Now => 1,
+        Cancelled::Requested => 2,
+    };
+    execute(&mut tx, "UPDATE request SET cancelled = $1 WHERE n = $2", &[how, n], None).await?;
+    tx.commit().await
 }
 
 async fn work(jobs: Jobs, seed: u64) {
@@ -82,17 +111,24 @@ async fn work(jobs: Jobs, seed: u64) {
         concurrency: 3,
         lease: LEASE,
         poll: Duration::from_millis(20),
-        drain: Duration::ZERO,
+        drain: Duration::from_millis(30),
         ..WorkerOptions::default()
     };
+    let unfenced = setting("CRASH_UNFENCED") == "1";
     let handler = move |context: JobContext| {
         let name = name.clone();
-        async move { handle(&context, &name, seed).await }
+        async move { handle(&context, &name, seed, unfenced).await }
     };
-    Worker::new(jobs, QUEUE, options).run(handler, CancellationToken::new()).await;
+    let shutdown = CancellationToken::new();
+    let (mut asked, stop) = (signal(SignalKind::terminate()).unwrap(), shutdown.clone());
+    tokio::spawn(async move {
+        asked.recv().await;
+        stop.cancel();
+    });
+    Worker::new(jobs, QUEUE, options).run(handler, shutdown).await;
 }
 
-async fn handle(context: &JobContext, worker: &str, seed: u64) -> Result<(), Failure> {
+async fn handle(context: &JobContext, worker: &str, seed: u64, unfenced: bool) -> Result<(), Failure> {
     let job = context.job();
     let mut rng = StdRng::seed_from_u64(seed ^ job.token.0.unsigned_abs());
     let n = job.payload.parse::<serde_json::Value>()?["n"].as_i64().ok_or_else(|| Failure::never("no n"))?;
@@ -105,13 +141,36 @@ async fn handle(context: &JobContext, worker: &str, seed: u64) -> Result<(), Fai
         _ => {}
     }
     let mut tx = context.jobs().begin().await?;
-    sqlx::query("INSERT INTO result (n, job, token, worker) VALUES ($1, $2, $3, $4)")
-        .bind(n)
-        .bind(job.id.0)
-        .bind(job.token.0)
-        .bind(worker)
-        .execute(tx.sqlite()?)
-        .await?;
+    let result = "INSERT INTO result (n, job, token, worker) VALUES ($1, $2, $3, $4)";
+    execute(&mut tx, result, &[n, job.id.0, job.token.0], Some(worker)).await?;
+    if unfenced {
+        // What the fence is there to prevent: the effect is durable before the lease was looked at.
+        tx.commit().await?;
+        tokio::time::sleep(Duration::from_millis(rng.random_range(0..20))).await;
+        tx = context.jobs().begin().await?;
+    }
     context.complete(&mut tx).await?;
     Ok(tx.commit().await?)
+}
+
+/// One of the application's own statements, in the transaction.
+async fn execute(
+    tx: &mut Tx,
+    sql: &'static str,
+    numbers: &[i64],
+    text: Option<&str>,
+) -> Result<(), JobsError> {
+    if tx.sqlite().is_ok() {
+        let query = numbers.iter().fold(sqlx::query(sql), |q, n| q.bind(*n));
+        text.into_iter().fold(query, |q, t| q.bind(t)).execute(tx.sqlite()?).await?;
+    } else {
+        let query = numbers.iter().fold(sqlx::query(sql), |q, n| q.bind(*n));
+        text.into_iter().fold(query, |q, t| q.bind(t)).execute(tx.postgres()?).await?;
+    }
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "the pipe to the test")]
+pub(crate) fn say(text: &str) {
+    println!("{text}");
 }

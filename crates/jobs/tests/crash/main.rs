@@ -1,18 +1,29 @@
-//! Workers and enqueuers are real processes that are killed, stopped and woken at random points; a checker then
-//! reads the tables and the recorded history.
+//! Workers and enqueuers are real processes. They, their connections and the database itself are killed, paused, cut and
+//! crashed at random points; a checker then reads the tables and the recorded history.
 //!
 //! Each history follows from its seed, as far as the operating system's scheduling allows. `PLIMSOLL_TORTURE_SEED`
-//! repeats one, `PLIMSOLL_TORTURE_HISTORIES` asks for more of them.
+//! repeats one, `PLIMSOLL_TORTURE_HISTORIES` asks for more of them, `PLIMSOLL_TORTURE_AT_ONCE` for several at a time.
 
 mod checker;
 mod child;
-mod faults;
+mod crew;
+mod database;
+mod doctored;
+mod history;
+mod proxy;
+mod record;
 
-use rand::rngs::StdRng;
-use rand::{RngExt as _, SeedableRng as _};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+
+use database::Database;
+use history::{Plan, Story};
 
 /// Histories in an ordinary test run; `make torture` asks for thousands.
 const HISTORIES: u64 = 4;
+const HURTING: Duration = Duration::from_millis(1200);
 
 fn setting(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
@@ -20,18 +31,87 @@ fn setting(name: &str) -> Option<u64> {
 
 #[test]
 fn nothing_is_lost_and_nothing_finished_twice_on_sqlite() {
-    let seed = setting("PLIMSOLL_TORTURE_SEED").unwrap_or_else(rand::random);
-    for n in 0..setting("PLIMSOLL_TORTURE_HISTORIES").unwrap_or(HISTORIES) {
-        let seed = seed.wrapping_add(n);
-        let dir = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}", dir.path().join("queue.db").display());
-        let seen = tokio::runtime::Runtime::new()
-            .unwrap()
-            .block_on(async { faults::history(&url, StdRng::seed_from_u64(seed).random(), seed).await });
-        match seen {
-            Ok(seen) => report(&format!("seed {seed}: {seen}")),
-            Err(fault) => panic!("PLIMSOLL_TORTURE_SEED={seed} PLIMSOLL_TORTURE_HISTORIES=1: {fault}"),
+    let dir = tempfile::tempdir().unwrap();
+    histories("sqlite", async |n| Database::sqlite(dir.path(), n));
+}
+
+#[test]
+fn nothing_is_lost_and_nothing_finished_twice_on_postgres() {
+    if let Some(server) = plimsoll_test_postgres::server(true) {
+        histories("postgres", async |_| Database::postgres(server).await);
+        // Workers go on after an error; here it shows.
+        assert_eq!(server.misunderstood(), Vec::<String>::new());
+    }
+}
+
+/// Lives through as many histories as asked for; stops at the first that fails, and says how to repeat it.
+fn histories(kind: &str, database: impl AsyncFn(u64) -> Database) {
+    let first = setting("PLIMSOLL_TORTURE_SEED").unwrap_or_else(|| rand::random::<u32>().into());
+    let count = setting("PLIMSOLL_TORTURE_HISTORIES").unwrap_or(HISTORIES);
+    let at_once = setting("PLIMSOLL_TORTURE_AT_ONCE").unwrap_or(1).max(1) as usize;
+    report(&format!("{kind}: {count} histories from seed {first}"));
+    let mut told = Told::default();
+    let one = async |n: u64| {
+        let plan = Plan { seed: first.wrapping_add(n), hurting: HURTING, unfenced: false };
+        let database = database(n).await;
+        let story = history::run(&database, plan).await;
+        database.forget();
+        (plan.seed, story)
+    };
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let mut all = std::pin::pin!(futures::stream::iter(0..count).map(one).buffer_unordered(at_once));
+        while let Some((seed, story)) = all.next().await {
+            match story {
+                Ok(story) => told.add(story),
+                Err(e) => {
+                    panic!("{kind}, PLIMSOLL_TORTURE_SEED={seed} PLIMSOLL_TORTURE_HISTORIES=1: {e}")
+                }
+            }
+            if told.histories.is_multiple_of(100) {
+                report(&format!("{kind}: {told}"));
+            }
         }
+    });
+    report(&format!("{kind}, all well: {told}"));
+}
+
+/// The sum of all histories.
+#[derive(Default)]
+struct Told {
+    histories: u64,
+    faults: BTreeMap<&'static str, usize>,
+    accepted: usize,
+    done: usize,
+    dead: usize,
+    cancelled: usize,
+    leases_lost: u64,
+    events: usize,
+}
+
+// === impl Told ===
+
+impl Told {
+    fn add(&mut self, Story { faults, sums }: Story) {
+        self.histories += 1;
+        faults.into_iter().for_each(|(fault, n)| *self.faults.entry(fault).or_default() += n);
+        self.accepted += sums.accepted;
+        self.done += sums.done;
+        self.dead += sums.dead;
+        self.cancelled += sums.cancelled;
+        self.leases_lost += sums.leases_lost;
+        self.events += sums.events;
+    }
+}
+
+impl std::fmt::Display for Told {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { histories, accepted, done, dead, cancelled, leases_lost, events, .. } = self;
+        let faults: usize = self.faults.values().sum();
+        write!(
+            f,
+            "{histories} histories, {accepted} jobs accepted, {done} done, {dead} dead, {cancelled} cancelled, "
+        )?;
+        write!(f, "{leases_lost} leases lost, {events} changes of state; {faults} faults: {:?}", self.faults)
     }
 }
 
