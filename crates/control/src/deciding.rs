@@ -113,7 +113,7 @@ impl Controller {
                 .map(|instance| (instance, managed.leaving.contains(&instance.id)))
                 .collect();
             let observed = observe::observe(
-                &metrics_of(spec),
+                policy.metrics_to_read(),
                 managed.memory.desired,
                 &managed.service.resources,
                 &own,
@@ -131,7 +131,8 @@ impl Controller {
             managed.metrics = metric_line::lines(&policy, &decided);
             if let Some(shadow) = &mut managed.shadow {
                 let spec = shadow.policy().spec();
-                let readings = observe::readings(&metrics_of(spec), &own, &self.signals, moment);
+                let readings =
+                    observe::readings(shadow.policy().metrics_to_read(), &own, &self.signals, moment);
                 let observed = Observation { readings, ..observed.clone() };
                 let seen = self.feed.signals(spec, name, managed.memory.startup_ms);
                 let beside = Beside {
@@ -177,11 +178,6 @@ impl Controller {
 /// Only policies that look at what this process owns; a pasted HPA waits for the sync.
 fn follows_events(managed: &Managed, spec: &ScalingPolicy, digest: &Digest, now: Instant) -> bool {
     spec.has_asking_policy() && managed.pace.is_due(digest, now)
-}
-
-/// The metrics to read: none beside a policy that asks, unless they are written.
-fn metrics_of(spec: &ScalingPolicy) -> std::borrow::Cow<'_, [plimsoll_scale::spec::MetricSpec]> {
-    if spec.has_asking_policy() { spec.hpa.metrics.as_slice().into() } else { spec.hpa.effective_metrics() }
 }
 
 fn is_more_than_hpa(spec: &ScalingPolicy) -> bool {

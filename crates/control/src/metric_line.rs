@@ -3,7 +3,7 @@
 use plimsoll_scale::{
     MetricReport,
     calculate::{Current, Proposal},
-    policy::{Policy, PolicyDecision, forecast::Standing},
+    policy::{Policy, PolicyDecision, forecast::Standing, formula::Seen},
     spec::Target,
 };
 
@@ -17,6 +17,14 @@ pub(crate) fn lines(policy: &Policy, decided: &PolicyDecision) -> Vec<String> {
 fn policies(policy: &Policy, decided: &PolicyDecision) -> Vec<String> {
     let (spec, told) = (policy.spec(), &decided.policies);
     let mut lines = Vec::new();
+    if let Some(report) = &told.formula {
+        let signals = report.signals.iter().map(|signal| match &signal.seen {
+            Seen::Milli(milli) => format!("{} {}", signal.name, decimal(*milli)),
+            Seen::Failed(_) => format!("{} unknown", signal.name),
+        });
+        let rest = if report.active || report.value_milli.is_none() { "" } else { ", not active" };
+        lines.push(format!("formula of {}{rest}", signals.collect::<Vec<_>>().join(", ")));
+    }
     if let (Some(rule), Some(report)) = (&spec.queue_latency, &told.queue_latency) {
         let queue = rule.queue.as_deref().map_or(String::new(), |queue| format!(" of {queue}"));
         lines.push(format!(

@@ -108,7 +108,7 @@ impl Sizing {
 /// The autoscaler whose metrics may own a resource. Beside a policy that asks, an empty list of metrics means none.
 fn owner(service: &Service) -> Option<&HpaSpec> {
     let scaling = service.scaling.as_ref()?;
-    let none = scaling.has_asking_policy() && scaling.hpa.metrics.is_empty();
+    let none = scaling.stands_without_metrics() && scaling.hpa.metrics.is_empty();
     (!none).then_some(&scaling.hpa)
 }
 

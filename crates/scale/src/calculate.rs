@@ -15,7 +15,7 @@ pub use error::MetricError;
 pub use group::{Group, Groups, classify, group};
 pub use instances::{Round, average_value, utilization};
 pub use requests::request;
-pub use total::{TotalOf, per_instance_target, per_instance_usage, sum, value_target};
+pub use total::{TotalOf, per_instance_target, per_instance_usage, sum, total_reading, value_target};
 
 /// What one metric alone asks for, and how that came about.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

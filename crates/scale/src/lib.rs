@@ -11,6 +11,7 @@
 
 pub mod calculate;
 pub mod explain;
+pub mod formula;
 pub mod normalize;
 pub mod observe;
 pub mod policy;

@@ -17,8 +17,8 @@ pub struct Observation {
     pub selector_fault: Option<SelectorFault>,
     /// Every instance of the target, whatever its phase.
     pub instances: Vec<Instance>,
-    /// One reading per metric, in the order of [`HpaSpec::effective_metrics`](crate::HpaSpec::effective_metrics).
-    /// A missing entry is a failed reading.
+    /// One reading per metric, in the order of [`HpaSpec::effective_metrics`](crate::HpaSpec::effective_metrics), or of
+    /// [`Policy::metrics_to_read`](crate::policy::Policy::metrics_to_read) for a policy. A missing entry is a failed reading.
     pub readings: Vec<Reading>,
 }
 

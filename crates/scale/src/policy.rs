@@ -1,6 +1,7 @@
 //! Policies beside `metrics`, and guards around the decision. Each is off until it is named; with none named, [`decide`]
 //! is [`reconcile`](crate::reconcile) and its result reads the same byte for byte.
 //!
+//! * A `formula` is one more metric, out of several signals.
 //! * What **asks** for a count (`queueLatency`, `concurrency`, `slo`, `demandQuantile`) competes with the metrics: the highest wins.
 //! * What gives a **floor** (`schedule`, `forecast`) raises the answer inside `maxReplicas` and never lowers it.
 //! * **Guards** (`freeze`, `pause`, `step`) have the last word.
@@ -9,6 +10,7 @@ pub mod concurrency;
 pub mod demand_quantile;
 mod flaps;
 pub mod forecast;
+pub mod formula;
 mod health;
 pub mod queue_latency;
 pub mod schedule;
@@ -20,7 +22,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::calculate::MetricError;
 use crate::explain::Path;
+use crate::formula::FormulaError;
+use crate::observe::Reading;
 use crate::reconcile::{Extras, reconcile_with, settle_with};
+use crate::spec::MetricSpec;
 use crate::spec::policy::ScalingPolicy;
 use crate::{Decision, Observation, Settings, State, Time, Written};
 use schedule::{Schedule, ScheduleError};
@@ -30,11 +35,27 @@ pub use health::{Health, LastGood, Substitute};
 pub use signals::{Capacity, Gauge, QueueSignal, Signals, Traffic};
 pub use victims::{Candidate, Victims, choose};
 
-/// A [`ScalingPolicy`] ready to decide with: cron times are read, time zones are looked up.
+/// A [`ScalingPolicy`] ready to decide with: cron times and the formula are read, time zones are looked up.
 #[derive(Debug, Clone)]
 pub struct Policy {
     spec: ScalingPolicy,
     schedules: Vec<Schedule>,
+    formula: Option<formula::Composite>,
+    /// What to read for a round.
+    metrics: Vec<MetricSpec>,
+    /// How many of them ask by themselves.
+    own_metrics: usize,
+}
+
+/// Why a policy cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CompileError {
+    /// A schedule means nothing.
+    #[error(transparent)]
+    Schedule(#[from] ScheduleError),
+    /// The expression of the formula means nothing.
+    #[error("`formula.expression`: {0}")]
+    Formula(#[from] FormulaError),
 }
 
 /// The whole memory between rounds.
@@ -98,6 +119,9 @@ pub struct PolicyDecision {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Reports {
+    /// `formula`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub formula: Option<formula::Report>,
     /// `queueLatency`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue_latency: Option<queue_latency::Report>,
@@ -150,8 +174,8 @@ pub enum By {
     Freeze,
 }
 
-/// Decides. `observed.readings` holds one reading per metric of `spec().hpa.metrics` (of the default CPU metric when that
-/// is empty and no policy asks). When the decision says `write`, write and report to [`settle_policy`].
+/// Decides. `observed.readings` holds one reading per metric of [`Policy::metrics_to_read`]. When the decision says
+/// `write`, write and report to [`settle_policy`].
 pub fn decide(
     policy: &Policy,
     settings: &Settings,
@@ -165,9 +189,12 @@ pub fn decide(
     let startup_ms = signals.startup_ms.unwrap_or(0);
     let mut policies = Reports::default();
     let asks = ask(spec, settings, state, observed, signals, &mut policies, now);
+    let (measured, report) = policy.measure(&observed.readings, settings, now).unzip();
+    policies.formula = report;
     let extras = Extras {
         asks: &asks,
-        measurable_at_zero: spec.has_asking_policy(),
+        stands_without_metrics: spec.stands_without_metrics(),
+        formula: measured,
         settle_s: spec.settle_s,
         signal_loss: spec.signal_loss.map(|rule| (rule, &mut state.health)),
     };
@@ -223,7 +250,7 @@ pub fn settle_policy(
         state.flaps.moved(desired > current, now);
         decided.flapping = state.flaps.flapping(detector, now);
     }
-    let at_zero = spec.has_asking_policy();
+    let at_zero = spec.stands_without_metrics();
     settle_with(&spec.hpa, settings, &mut state.hpa, &mut decided.decision, written, at_zero, now);
 }
 
@@ -329,10 +356,34 @@ impl PolicyState {
 // === impl Policy ===
 
 impl Policy {
-    /// Prepares a spec; fails on cron times and time zones that mean nothing.
-    pub fn compile(spec: ScalingPolicy) -> Result<Self, ScheduleError> {
+    /// Prepares a spec; fails on cron times, time zones and expressions that mean nothing.
+    pub fn compile(spec: ScalingPolicy) -> Result<Self, CompileError> {
         let schedules = spec.schedule.iter().map(Schedule::compile).collect::<Result<_, _>>()?;
-        Ok(Self { spec, schedules })
+        let formula = spec.formula.as_ref().map(formula::Composite::compile).transpose()?;
+        let mut metrics = spec.metrics().into_owned();
+        let own_metrics = metrics.len();
+        metrics.extend(spec.formula.iter().flat_map(formula::metrics));
+        Ok(Self { spec, schedules, formula, metrics, own_metrics })
+    }
+
+    /// The metrics to read for a round, in the order of the readings: those that ask, then the signals of the formula.
+    pub fn metrics_to_read(&self) -> &[MetricSpec] {
+        &self.metrics
+    }
+
+    /// What the formula comes to for these readings of [`Policy::metrics_to_read`]; `None` without a formula.
+    pub fn formula(&self, readings: &[Reading], settings: &Settings, now: Time) -> Option<formula::Report> {
+        self.measure(readings, settings, now).map(|(_, report)| report)
+    }
+
+    fn measure(
+        &self,
+        readings: &[Reading],
+        settings: &Settings,
+        now: Time,
+    ) -> Option<(formula::Measured, formula::Report)> {
+        let readings = readings.get(self.own_metrics..).unwrap_or_default();
+        Some(self.formula.as_ref()?.measure(readings, self.spec.hpa.min(), settings, now))
     }
 
     /// The spec it was made from.
@@ -357,6 +408,14 @@ impl PolicyDecision {
                 By::PauseScaleOut => write!(text, "; scaling out to {from} is paused, stays at {to}"),
                 By::Freeze => write!(text, "; frozen at {to} instead of {from}"),
             };
+        }
+        if let Some(formula) = &self.policies.formula {
+            if formula.value_milli.is_some() && !formula.active {
+                text.push_str("; the formula is not above its activationTarget and asks for nobody");
+            }
+            if formula.value_milli.is_some() && !formula.missed.is_empty() {
+                let _ = write!(text, "; the formula did without {}", formula::quoted(&formula.missed));
+            }
         }
         for (asking, error) in &self.policies.failed {
             let _ = write!(text, "; {asking} has no answer: {error}");

@@ -6,6 +6,7 @@ use crate::calculate::MetricError;
 use crate::explain::{Decision, Explanation, Path};
 use crate::normalize::{self, Bounds, Limited, Past, Stabilized};
 use crate::observe::SelectorFault;
+use crate::policy::formula::Measured;
 use crate::policy::{Asking, Health};
 use crate::settings::Settings;
 use crate::spec::policy::SignalLoss;
@@ -28,8 +29,10 @@ pub enum Written {
 pub(crate) struct Extras<'a> {
     /// What each of them asks for; a failure keeps the target from scaling in, as that of a metric does.
     pub(crate) asks: &'a [(Asking, Result<u32, MetricError>)],
-    /// One of them sees load while no instance runs.
-    pub(crate) measurable_at_zero: bool,
+    /// They or the formula see load while no instance runs, and empty `metrics` stay empty.
+    pub(crate) stands_without_metrics: bool,
+    /// One more metric, after those of the spec.
+    pub(crate) formula: Option<Measured>,
     /// See [`Round::settle_s`].
     pub(crate) settle_s: Option<u32>,
     /// What stands in for lost metrics.
@@ -78,7 +81,7 @@ pub(crate) fn reconcile_with(
     // A controller without history must not downscale for one stabilisation window.
     state.recommendations.get_or_insert_with(|| vec![Recommendation { replicas: current, at: now }]);
 
-    if current == 0 && !may_leave_zero(spec, settings, state, extras.measurable_at_zero) {
+    if current == 0 && !may_leave_zero(spec, settings, state, extras.stands_without_metrics) {
         if !settings.scale_to_zero {
             state.conditions.scaled_to_zero = None;
         }
@@ -146,7 +149,7 @@ pub(crate) fn settle_with(
     state: &mut State,
     decision: &mut Decision,
     written: Written,
-    measurable_at_zero: bool,
+    stands_without_metrics: bool,
     now: Time,
 ) {
     if !decision.write {
@@ -165,7 +168,7 @@ pub(crate) fn settle_with(
             if let Some(behavior) = &spec.behavior {
                 remember(behavior, settings, state, current, desired, now);
             }
-            let measurable = measurable_at_zero || spec.has_object_or_external();
+            let measurable = stands_without_metrics || spec.has_object_or_external();
             let to_zero = current > 0 && desired == 0 && spec.min() == 0 && measurable;
             note_zero(settings, state, to_zero, now);
         }

@@ -293,10 +293,18 @@ impl<W: Workload> Run<'_, W> {
         let Brain::Policy(brain) = &mut self.brain else { return };
         let Some(keda) = brain.scaler.keda else { return };
         brain.polled = self.meter.last.clone();
-        let triggers = brain.scaler.policy.spec().hpa.metrics.iter();
-        let active = triggers
-            .filter(|metric| metric.measurable_at_zero())
-            .any(|metric| brain.polled.value(metric.name()).is_some_and(|value| value > keda.activation));
+        let policy = &brain.scaler.policy;
+        let window_s = self.setup.timing.window_s;
+        let readings = policy.metrics_to_read().iter().map(|metric| brain.polled.read(metric, window_s));
+        let readings: Vec<_> = readings.collect();
+        // A formula stands for all triggers.
+        let active =
+            match policy.formula(&readings, &brain.scaler.settings, time(self.now_s)) {
+                Some(report) => report.active,
+                None => policy.metrics_to_read().iter().filter(|metric| metric.measurable_at_zero()).any(
+                    |metric| brain.polled.value(metric.name()).is_some_and(|value| value > keda.activation),
+                ),
+            };
         let replicas = self.fleet.replicas();
         if active {
             brain.active_s = self.now_s;
@@ -316,11 +324,8 @@ impl<W: Workload> Run<'_, W> {
         let PolicyBrain { scaler, state, observed, own, polled, .. } = brain.as_mut();
         observe(observed, self.now_s, &self.fleet);
         observed.readings.clear();
-        let spec = scaler.policy.spec();
-        let metrics = spec.hpa.effective_metrics();
-        let asked = if spec.has_asking_policy() { spec.hpa.metrics.as_slice() } else { &*metrics };
         let window_s = self.setup.timing.window_s;
-        observed.readings.extend(asked.iter().map(|metric| {
+        observed.readings.extend(scaler.policy.metrics_to_read().iter().map(|metric| {
             let cached = scaler.keda.is_some() && matches!(metric, MetricSpec::External { .. });
             if cached { polled.read(metric, window_s) } else { self.meter.last.read(metric, window_s) }
         }));

@@ -60,9 +60,13 @@ pub fn pareto_front(points: &[(f64, f64)]) -> Vec<usize> {
 
 fn with_targets(spec: &ScalingPolicy) -> Vec<(String, ScalingPolicy)> {
     let mut all = Vec::new();
-    let plain = !spec.has_asking_policy();
+    let plain = !spec.stands_without_metrics();
     let factors: &[f64] =
-        if plain || !spec.hpa.metrics.is_empty() || spec.concurrency.is_some() { &TARGETS } else { &[1.0] };
+        if plain || !spec.hpa.metrics.is_empty() || spec.formula.is_some() || spec.concurrency.is_some() {
+            &TARGETS
+        } else {
+            &[1.0]
+        };
     for &factor in factors {
         let mut words = Vec::new();
         let mut scaled = spec.clone();
@@ -73,6 +77,10 @@ fn with_targets(spec: &ScalingPolicy) -> Vec<(String, ScalingPolicy)> {
             if let Some(text) = scale(metric, factor) {
                 words.push(text);
             }
+        }
+        if let Some(formula) = &mut scaled.formula {
+            formula.target_milli = times(formula.target_milli, factor);
+            words.push(format!("formula target {}", formula.target_milli as f64 / 1000.0));
         }
         if let Some(concurrency) = &mut scaled.concurrency {
             concurrency.target_milli = times(concurrency.target_milli, factor);

@@ -244,14 +244,18 @@ impl<'a> Field<'a> {
         None
     }
 
-    /// A quantity above zero in thousandths.
-    pub(crate) fn positive_milli(&self, sink: &mut Sink) -> Option<i64> {
-        let quantity = self.quantity(sink)?;
-        let milli = quantity.checked_milli();
+    /// A quantity in thousandths.
+    pub(crate) fn milli(&self, sink: &mut Sink) -> Option<i64> {
+        let milli = self.quantity(sink)?.checked_milli();
         if milli.is_none() {
             self.wrong(sink, "a quantity of at most 9223372036854775", None);
         }
-        let milli = milli?;
+        milli
+    }
+
+    /// A quantity above zero in thousandths.
+    pub(crate) fn positive_milli(&self, sink: &mut Sink) -> Option<i64> {
+        let milli = self.milli(sink)?;
         if milli <= 0 {
             self.wrong(sink, "above zero", None);
             return None;

@@ -6,6 +6,7 @@
 //! file that is accepted here is never refused there.
 
 mod behavior;
+mod formula;
 mod metric;
 mod policy;
 mod target;
@@ -104,6 +105,8 @@ fn section(field: &Field<'_>, with_policies: bool, sink: &mut Sink) -> Option<Sc
     let spec = max_replicas.map(|_| spec);
     Some(ScalingDraft { spec, utilization: utilization.into_iter().chain(implied).collect() })
 }
+
+pub(crate) use formula::is_name as is_signal_name;
 
 /// Reads a `behavior` on its own, for imports.
 pub(crate) fn behavior(field: &Field<'_>, sink: &mut Sink) -> Option<Behavior> {

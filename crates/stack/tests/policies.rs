@@ -1,12 +1,21 @@
 //! Policies beside the HPA body in a `scaling` section.
 
 use plimsoll_scale::policy::Policy;
-use plimsoll_scale::spec::policy::{FallbackBehavior, FlapDetector, ScalingPolicy};
+use plimsoll_scale::spec::policy::{FallbackBehavior, FlapDetector, FormulaTarget, ScalingPolicy};
 use plimsoll_stack::{parse, parse_hpa, parse_scaling};
 
 const EVERY: &str = r#"
 minReplicas: 0
 maxReplicas: 20
+formula:
+  expression: >-
+    max(waiting * 2, jobs ?? 0)
+  target: "5"
+  metricType: Value
+  activationTarget: -1.5
+  signals:
+    waiting: { name: http_requests_waiting }
+    jobs: { name: queue_depth, selector: { matchLabels: { queue: evaluate } } }
 queueLatency: { queue: evaluate, targetWaitSeconds: 2.5, slots: 2, serviceSeconds: 30 }
 concurrency: { target: "7.5", stableWindowSeconds: 30, panicWindowSeconds: 3, panicThresholdPercentage: 150 }
 slo: { p95Seconds: 0.5, slots: 8 }
@@ -30,6 +39,10 @@ fn scaling(source: &str) -> ScalingPolicy {
 #[test]
 fn every_policy_is_read_as_serde_reads_it() {
     let policy = scaling(EVERY);
+    let formula = policy.formula.clone().unwrap_or_else(|| panic!("no formula"));
+    assert_eq!((formula.expression.as_str(), formula.target_milli), ("max(waiting * 2, jobs ?? 0)", 5000));
+    assert_eq!((formula.metric_type, formula.activation_milli), (FormulaTarget::Value, -1500));
+    assert_eq!(formula.signals["jobs"].selector.match_labels["queue"], "evaluate");
     let queue = policy.queue_latency.clone().unwrap_or_else(|| panic!("no queueLatency"));
     assert_eq!(queue.queue.as_deref(), Some("evaluate"));
     assert_eq!((queue.target_wait_s, queue.slots, queue.service_s), (2.5, 2, Some(30.0)));
@@ -48,10 +61,10 @@ fn every_policy_is_read_as_serde_reads_it() {
 
 #[test]
 fn defaults_of_the_file_are_those_of_the_scaler() {
-    let source = "maxReplicas: 2\nqueueLatency: { targetWaitSeconds: 1 }\nconcurrency: { target: 1 }\n\
+    let source = "maxReplicas: 2\nformula: { expression: '4', target: 1 }\nqueueLatency: { targetWaitSeconds: 1 }\nconcurrency: { target: 1 }\n\
                   slo: { p95Seconds: 1 }\ndemandQuantile: { quantile: 1, perInstance: 1 }\nforecast: { perInstance: 1 }\nsignalLoss: { fallback: { replicas: 1 } }\n\
                   flapDetector: {}\n";
-    let json = r#"{"maxReplicas":2,"queueLatency":{"targetWaitSeconds":1},"concurrency":{"target":"1"},
+    let json = r#"{"maxReplicas":2,"formula":{"expression":"4","target":"1"},"queueLatency":{"targetWaitSeconds":1},"concurrency":{"target":"1"},
         "slo":{"p95Seconds":1},"demandQuantile":{"quantile":1,"perInstance":"1"},"forecast":{"perInstance":"1"},"signalLoss":{"fallback":{"replicas":1}},
         "flapDetector":{}}"#;
     let expected: ScalingPolicy = serde_json::from_str(json).unwrap_or_else(|error| panic!("{error}"));
@@ -74,6 +87,10 @@ fn policies_do_not_belong_to_an_hpa_on_its_own() {
 
 #[test]
 fn asking_policy_needs_neither_metric_nor_request_and_leaves_zero() {
+    for asking in ["queueLatency: { targetWaitSeconds: 1 }", "formula: { expression: '1', target: 1 }"] {
+        let spec = scaling(&format!("minReplicas: 0\nmaxReplicas: 2\n{asking}\n"));
+        assert!(spec.metrics().is_empty() && spec.problems().is_empty());
+    }
     let source = "name: x\nservices:\n  a:\n    command: [a]\n    scaling: { minReplicas: 0, maxReplicas: 2, \
                   queueLatency: { targetWaitSeconds: 1 } }\n    shadow: { maxReplicas: 9, concurrency: { target: 2 } }\n    \
                   vertical_scaling: { mode: Off }\n";

@@ -4,7 +4,11 @@ use plimsoll_control::record::{Kind, Record};
 use plimsoll_scale::{
     MetricReport,
     calculate::{Current, Held},
-    policy::{Asking, By, PolicyDecision, Signals, forecast::Standing},
+    policy::{
+        Asking, By, PolicyDecision, Signals,
+        forecast::Standing,
+        formula::{self, Seen},
+    },
     spec::{PolicyKind, Target, policy::ScalingPolicy},
     state::Reason,
 };
@@ -123,6 +127,9 @@ fn policy_lines(
 ) -> Vec<(Option<Asking>, String)> {
     let told = &decided.policies;
     let mut lines = Vec::new();
+    if let (Some(rule), Some(report)) = (&spec.formula, &told.formula) {
+        lines.push((None, formula_line(&rule.expression, report)));
+    }
     if let (Some(rule), Some(report)) = (&spec.queue_latency, &told.queue_latency) {
         let queue = rule.queue.as_deref().map_or(String::new(), |queue| format!(" `{queue}`"));
         let measured = signals.queue.map_or(String::new(), |seen| {
@@ -215,6 +222,28 @@ fn policy_lines(
         ));
     }
     lines
+}
+
+/// Its value goes the way of a metric, which has a line of its own.
+fn formula_line(expression: &str, report: &formula::Report) -> String {
+    let signals = report.signals.iter().map(|signal| match &signal.seen {
+        Seen::Milli(milli) => format!("{} is {}", signal.name, decimal(*milli)),
+        Seen::Failed(error) => format!("{} has no value ({error})", signal.name),
+    });
+    let signals: Vec<String> = signals.collect();
+    let expression = expression.split_whitespace().collect::<Vec<_>>().join(" ");
+    let value = report.value_milli.map_or("no value".to_owned(), decimal);
+    let missed = if report.missed.is_empty() || report.value_milli.is_none() {
+        String::new()
+    } else {
+        format!("; computed without {}, so nothing is scaled in", report.missed.join(", "))
+    };
+    let rest = if report.active || report.value_milli.is_none() {
+        ""
+    } else {
+        "; not above its activationTarget, so it asks for nobody"
+    };
+    format!("formula: `{expression}` is {value}, where {}{missed}{rest}", signals.join(", "))
 }
 
 fn override_name(by: &By) -> String {

@@ -48,6 +48,12 @@ pub enum MetricError {
         /// Container.
         container: String,
     },
+    /// A formula has no value.
+    #[error("{message}")]
+    Formula {
+        /// What it lacks.
+        message: String,
+    },
     /// The target type does not fit the metric type.
     #[error("target does not fit the metric type")]
     InvalidTarget,

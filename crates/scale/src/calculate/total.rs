@@ -1,7 +1,9 @@
 //! Metrics that describe something else than the instances: HPA.md sections 4.4 and 4.5.
 
 use super::{Current, Held, MetricError, Proposal, Round};
-use crate::observe::Instance;
+use crate::observe::{Instance, Reading};
+use crate::spec::Target;
+use crate::{Settings, Time};
 
 /// Which target a sum is for; they differ in how Kubernetes adds series up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,6 +12,33 @@ pub enum TotalOf {
     Value,
     /// Compared per instance.
     PerInstance,
+}
+
+/// The sum of what a source said, unless it failed, said nothing or said it too long ago.
+pub fn total_reading(
+    reading: Option<&Reading>,
+    target: Target,
+    settings: &Settings,
+    now: Time,
+) -> Result<i64, MetricError> {
+    let of = match target {
+        Target::AverageValue(_) => TotalOf::PerInstance,
+        _ => TotalOf::Value,
+    };
+    let (total_milli, at) = match reading {
+        None => return Err(MetricError::NoMetricsReturned),
+        Some(Reading::Value { milli, at }) => (*milli, *at),
+        Some(Reading::Series { milli, .. }) if milli.is_empty() => {
+            return Err(MetricError::NoMetricsReturned);
+        }
+        Some(Reading::Series { milli, at }) => (sum(milli, of), *at),
+        Some(Reading::Instances(_)) => return Err(MetricError::InvalidTarget),
+        Some(Reading::Failed(error)) => return Err(error.clone()),
+    };
+    if settings.stale_after_s.is_some_and(|limit_s| at.plus_s(limit_s) < now) {
+        return Err(MetricError::Stale { age_s: now.since_ms(at) / 1000 });
+    }
+    Ok(total_milli)
 }
 
 /// Adds series up, saturating at `i64::MAX`. For a per-instance target Kubernetes takes a negative running sum for an

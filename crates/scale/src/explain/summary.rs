@@ -41,7 +41,12 @@ fn failed(decision: &Decision) -> String {
     } else {
         "never down on partial information"
     };
-    format!("{which} ({}); stays at {}", failures.join(", "), decision.current)
+    // An answer that was computed without a signal, or the failure of a policy, is in the error alone.
+    let why = match (failures.is_empty(), &decision.error) {
+        (true, Some(error)) => error.clone(),
+        _ => failures.join(", "),
+    };
+    format!("{which} ({why}); stays at {}", decision.current)
 }
 
 fn measured(decision: &Decision) -> String {

@@ -2,11 +2,14 @@
 
 use super::Extras;
 use crate::calculate::{
-    MetricError, Proposal, Round, TotalOf, average_value, per_instance_target, sum, utilization, value_target,
+    MetricError, Proposal, Round, average_value, per_instance_target, total_reading, utilization,
+    value_target,
 };
 use crate::explain::{Explanation, MetricOutcome, MetricReport};
 use crate::observe::{Reading, Scale};
+use crate::policy::formula::NAME;
 use crate::policy::{Health, Substitute};
+use crate::spec::policy::SignalLoss;
 use crate::spec::{HpaSpec, MetricSpec, Target};
 use crate::state::Reason;
 use crate::{Observation, Settings, Time};
@@ -32,46 +35,28 @@ pub(super) fn measure(
         settle_s: extras.settle_s,
     };
     let metrics =
-        if extras.asks.is_empty() { spec.effective_metrics() } else { spec.metrics.as_slice().into() };
+        if extras.stands_without_metrics { spec.metrics.as_slice().into() } else { spec.effective_metrics() };
     let mut tally = Tally::default();
     explanation.metrics.reserve_exact(metrics.len());
     for (index, metric) in metrics.iter().enumerate() {
-        let health = extras.signal_loss.as_mut().and_then(|(rule, healths)| {
-            if healths.len() <= index {
-                healths.resize(index + 1, Health::default());
-            }
-            healths.get_mut(index).map(|health| (*rule, health))
-        });
-        let mut substitute = None;
-        let outcome = match propose(&round, metric, observed.readings.get(index)) {
-            Ok(proposal) => {
-                if let Some((_, health)) = health {
-                    health.answered(proposal.replicas, now);
-                }
-                if tally.add(proposal.replicas) {
-                    explanation.winner = Some(index);
-                }
-                MetricOutcome::Proposal(proposal)
-            }
-            Err(error) => {
-                substitute = health.and_then(|(rule, health)| health.failed(&rule, scale.spec_replicas, now));
-                if substitute.is_none_or(Substitute::blocks_scale_in) {
-                    tally.blocked = true;
-                }
-                if substitute.is_some_and(|substitute| tally.add(substitute.replicas())) {
-                    explanation.winner = Some(index);
-                }
-                tally.fail(reason_of(metric), || format!("{}: {error}", metric.name()));
-                MetricOutcome::Failure(error)
-            }
-        };
-        explanation.metrics.push(MetricReport {
-            name: metric.name().to_owned(),
-            kind: metric.kind().to_owned(),
+        let subject = Subject {
+            name: metric.name(),
+            kind: metric.kind(),
             target: metric.target(),
-            outcome,
-            substitute,
-        });
+            reason: reason_of(metric),
+        };
+        let proposed = propose(&round, metric, observed.readings.get(index));
+        tally.weigh(&subject, proposed, health(&mut extras.signal_loss, index), &round, explanation);
+    }
+    if let Some(formula) = &extras.formula {
+        let reason = Reason::FailedGetExternalMetric;
+        let subject = Subject { name: NAME, kind: "Formula", target: Some(formula.target), reason };
+        let own = health(&mut extras.signal_loss, metrics.len());
+        tally.weigh(&subject, formula.propose(&round), own, &round, explanation);
+        if let Some(incomplete) = &formula.incomplete {
+            tally.blocked = true;
+            tally.fail(reason, || format!("{NAME}: {incomplete}"));
+        }
     }
     for (policy, asked) in extras.asks {
         match asked {
@@ -89,7 +74,7 @@ pub(super) fn measure(
     }
     let wanted = u32::try_from(tally.highest).unwrap_or(0);
     let Some((reason, first)) = tally.first_failure else { return Ok((wanted, None)) };
-    let asked = metrics.len() + extras.asks.len();
+    let asked = explanation.metrics.len() + extras.asks.len();
     let message = format!("invalid metrics ({} of {asked}), first error: {first}", tally.failures);
     if !tally.answered || (tally.blocked && i64::from(tally.highest) < i64::from(scale.spec_replicas)) {
         return Err((reason, message));
@@ -108,7 +93,71 @@ struct Tally {
     blocked: bool,
 }
 
+/// A metric as a report names it.
+struct Subject<'a> {
+    name: &'a str,
+    kind: &'a str,
+    target: Option<Target>,
+    /// What Kubernetes would say when it fails.
+    reason: Reason,
+}
+
+/// The memory of one metric, when what follows its loss is declared.
+fn health<'a>(
+    signal_loss: &'a mut Option<(SignalLoss, &mut Vec<Health>)>,
+    index: usize,
+) -> Option<(SignalLoss, &'a mut Health)> {
+    let (rule, healths) = signal_loss.as_mut()?;
+    if healths.len() <= index {
+        healths.resize(index + 1, Health::default());
+    }
+    healths.get_mut(index).map(|health| (*rule, health))
+}
+
 impl Tally {
+    /// Takes one metric in, and writes down what it had to say.
+    fn weigh(
+        &mut self,
+        subject: &Subject<'_>,
+        proposed: Result<Proposal, MetricError>,
+        health: Option<(SignalLoss, &mut Health)>,
+        round: &Round<'_>,
+        explanation: &mut Explanation,
+    ) {
+        let index = explanation.metrics.len();
+        let mut substitute = None;
+        let outcome = match proposed {
+            Ok(proposal) => {
+                if let Some((_, health)) = health {
+                    health.answered(proposal.replicas, round.now);
+                }
+                if self.add(proposal.replicas) {
+                    explanation.winner = Some(index);
+                }
+                MetricOutcome::Proposal(proposal)
+            }
+            Err(error) => {
+                substitute =
+                    health.and_then(|(rule, health)| health.failed(&rule, round.spec_replicas, round.now));
+                if substitute.is_none_or(Substitute::blocks_scale_in) {
+                    self.blocked = true;
+                }
+                if substitute.is_some_and(|substitute| self.add(substitute.replicas())) {
+                    explanation.winner = Some(index);
+                }
+                self.fail(subject.reason, || format!("{}: {error}", subject.name));
+                MetricOutcome::Failure(error)
+            }
+        };
+        explanation.metrics.push(MetricReport {
+            name: subject.name.to_owned(),
+            kind: subject.kind.to_owned(),
+            target: subject.target,
+            outcome,
+            substitute,
+        });
+    }
+
     /// True when the proposal becomes the highest. Kubernetes starts at 0 and replaces a 0 by anything.
     fn add(&mut self, replicas: i32) -> bool {
         self.answered = true;
@@ -161,19 +210,7 @@ fn propose(
 }
 
 fn total_of(round: &Round<'_>, target: Target, reading: &Reading) -> Result<Proposal, MetricError> {
-    let of = match target {
-        Target::AverageValue(_) => TotalOf::PerInstance,
-        _ => TotalOf::Value,
-    };
-    let (total_milli, at) = match reading {
-        Reading::Value { milli, at } => (*milli, *at),
-        Reading::Series { milli, .. } if milli.is_empty() => return Err(MetricError::NoMetricsReturned),
-        Reading::Series { milli, at } => (sum(milli, of), *at),
-        Reading::Instances(_) | Reading::Failed(_) => return Err(MetricError::InvalidTarget),
-    };
-    if round.settings.stale_after_s.is_some_and(|limit_s| at.plus_s(limit_s) < round.now) {
-        return Err(MetricError::Stale { age_s: round.now.since_ms(at) / 1000 });
-    }
+    let total_milli = total_reading(Some(reading), target, round.settings, round.now)?;
     match target {
         Target::Value(milli) => value_target(round, total_milli, milli),
         Target::AverageValue(milli) => Ok(per_instance_target(round, total_milli, milli)),

@@ -1,9 +1,12 @@
 //! What a user may ask for beside `metrics`. Everything is off until it is named, and a spec that names nothing of this
 //! is a plain HorizontalPodAutoscaler.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use super::{HpaSpec, Problem, quantity};
+use super::{HpaSpec, MetricId, MetricSpec, Problem, Target, quantity};
 
 /// Values that are used where a policy is silent.
 pub mod defaults {
@@ -36,6 +39,9 @@ pub struct ScalingPolicy {
     /// The autoscaling/v2 body. With a policy that asks for replicas, an empty `metrics` stays empty.
     #[serde(flatten)]
     pub hpa: HpaSpec,
+    /// One metric out of several signals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub formula: Option<Formula>,
     /// Keep the wait in a queue short.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue_latency: Option<QueueLatency>,
@@ -73,6 +79,43 @@ pub struct ScalingPolicy {
     /// Notice when the count goes up and down again and again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flap_detector: Option<FlapDetector>,
+}
+
+/// One metric computed from several, as KEDA's `scalingModifiers`: for everything that follows (tolerance, stabilisation,
+/// rate limits, signal loss) it is an External metric.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Formula {
+    /// In the language of [`crate::formula`].
+    pub expression: String,
+    /// External metrics by the names that the expression calls them by.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub signals: BTreeMap<String, MetricId>,
+    /// What the value is compared with, in thousandths.
+    #[serde(rename = "target", with = "quantity::milli_required")]
+    pub target_milli: i64,
+    /// How it is compared.
+    #[serde(default)]
+    pub metric_type: FormulaTarget,
+    /// With a lower bound of zero, a value at or below this asks for nobody and a higher one for at least one instance,
+    /// in thousandths. Without a lower bound of zero it has no say, as in KEDA.
+    #[serde(
+        default,
+        rename = "activationTarget",
+        with = "quantity::milli_required",
+        skip_serializing_if = "is_zero"
+    )]
+    pub activation_milli: i64,
+}
+
+/// What the target of a [`Formula`] is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum FormulaTarget {
+    /// The value per instance.
+    #[default]
+    AverageValue,
+    /// The whole value.
+    Value,
 }
 
 /// Scale a worker pool so that nobody waits longer than this.
@@ -250,6 +293,7 @@ impl From<HpaSpec> for ScalingPolicy {
     fn from(hpa: HpaSpec) -> Self {
         Self {
             hpa,
+            formula: None,
             queue_latency: None,
             concurrency: None,
             slo: None,
@@ -275,11 +319,25 @@ impl ScalingPolicy {
             || self.demand_quantile.is_some()
     }
 
-    /// Every rule the spec breaks: those of Kubernetes and those of the policies. Schedules are checked when the spec is
-    /// [compiled](crate::policy::Policy::compile).
+    /// True when something beside `metrics` leads from and to zero, so that empty `metrics` stay empty.
+    pub fn stands_without_metrics(&self) -> bool {
+        self.has_asking_policy() || self.formula.is_some()
+    }
+
+    /// The metrics that ask by themselves: those written, or the default CPU target when nothing else asks.
+    pub fn metrics(&self) -> Cow<'_, [MetricSpec]> {
+        if self.stands_without_metrics() {
+            self.hpa.metrics.as_slice().into()
+        } else {
+            self.hpa.effective_metrics()
+        }
+    }
+
+    /// Every rule the spec breaks: those of Kubernetes and those of the policies. Schedules and the expression of a
+    /// formula are checked when the spec is [compiled](crate::policy::Policy::compile).
     pub fn problems(&self) -> Vec<Problem> {
         let mut found = self.hpa.problems();
-        if self.has_asking_policy() {
+        if self.stands_without_metrics() {
             // These see a queue or the gateway, so that zero instances can be left again.
             found.retain(|problem| problem.path != "minReplicas" || self.hpa.min() > self.hpa.max_replicas);
         }
@@ -289,6 +347,11 @@ impl ScalingPolicy {
             }
         };
         let positive = |value: f64| value.is_finite() && value > 0.0;
+        if let Some(formula) = &self.formula {
+            unless(formula.target_milli > 0, "formula.target", "must be above zero");
+            let named = formula.signals.values().all(|metric| !metric.name.is_empty());
+            unless(named, "formula.signals", "every signal needs the name of a metric");
+        }
         if let Some(queue) = &self.queue_latency {
             unless(positive(queue.target_wait_s), "queueLatency.targetWaitSeconds", "must be above zero");
             unless(queue.slots > 0, "queueLatency.slots", "must be above zero");
@@ -336,7 +399,19 @@ impl ScalingPolicy {
     }
 }
 
-// === impl Concurrency ===
+// === impl Formula ===
+
+impl Formula {
+    /// The target as a metric has it.
+    pub fn target(&self) -> Target {
+        match self.metric_type {
+            FormulaTarget::AverageValue => Target::AverageValue(self.target_milli),
+            FormulaTarget::Value => Target::Value(self.target_milli),
+        }
+    }
+}
+
+// === impl FlapDetector ===
 
 impl Default for FlapDetector {
     fn default() -> Self {
@@ -359,6 +434,11 @@ impl Step {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_false(value: &bool) -> bool {
     !value
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(value: &i64) -> bool {
+    *value == 0
 }
 
 fn one() -> u32 {

@@ -2,6 +2,7 @@
 
 mod demand;
 mod floors;
+mod formula;
 mod guards;
 mod loss;
 mod queue;

@@ -14,6 +14,9 @@ fn everything() -> Policy {
         "minReplicas": 0, "maxReplicas": 40,
         "metrics": [{ "type": "External", "external": {
             "metric": { "name": "queue_depth" }, "target": { "type": "AverageValue", "averageValue": "10" } } }],
+        "formula": { "expression": "queue_depth > 100 ? queue_depth + max(waiting, 0) : waiting", "target": "15",
+            "activationTarget": "2", "signals": {
+                "queue_depth": { "name": "queue_depth" }, "waiting": { "name": "http_requests_waiting" } } },
         "queueLatency": { "targetWaitSeconds": 5.0, "slots": 2 },
         "concurrency": { "target": "5" },
         "slo": { "p95Seconds": 2.0, "slots": 4 },
@@ -60,8 +63,9 @@ fn look(tick: &Tick, replicas: u32, now: Time) -> (Observation, Signals) {
         at: now,
     };
     let gauge = Gauge { milli: tick.in_flight * 1000, at: now };
-    let observation =
-        Observation { readings: there(0).then_some(reading).into_iter().collect(), ..ready(replicas) };
+    let waiting = Reading::Series { milli: vec![tick.in_flight as i64 * 900], at: now };
+    let readings = if there(0) { vec![reading.clone(), reading, waiting] } else { Vec::new() };
+    let observation = Observation { readings, ..ready(replicas) };
     let signals = Signals {
         queue: there(1).then_some(queue),
         in_flight: there(2).then_some(gauge),
@@ -87,6 +91,7 @@ fn spec_reads_back_as_written() {
 fn problems_of_policies_are_named_by_path() {
     let spec: ScalingPolicy = serde_json::from_value(json!({
         "minReplicas": 0, "maxReplicas": 5,
+        "formula": { "expression": "a", "target": "0", "signals": { "a": { "name": "" } } },
         "queueLatency": { "targetWaitSeconds": 0.0 },
         "concurrency": { "target": "0", "panicWindowSeconds": 90 },
         "slo": { "p95Seconds": -1.0, "slots": 0 },
@@ -98,6 +103,8 @@ fn problems_of_policies_are_named_by_path() {
     assert_eq!(
         paths,
         [
+            "formula.target",
+            "formula.signals",
             "queueLatency.targetWaitSeconds",
             "concurrency.target",
             "concurrency.panicWindowSeconds",

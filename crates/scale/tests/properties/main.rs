@@ -1,5 +1,6 @@
 //! What must hold for every spec and every stream of observations. The README lists these properties in words.
 
+mod formula;
 mod stream;
 
 use plimsoll_scale::explain::Path;

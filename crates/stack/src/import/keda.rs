@@ -1,6 +1,7 @@
 //! A KEDA ScaledObject. KEDA turns one into a HorizontalPodAutoscaler and switches between zero and one itself; here
 //! the autoscaler does both, so most of it maps, and what belongs to KEDA's own loop is noted.
 
+mod modifiers;
 mod policy;
 mod trigger;
 
@@ -8,9 +9,10 @@ use super::draft::{Draft, part};
 use super::emit::{Yaml, number};
 use super::hpa::{note_metadata, note_request, target_name};
 use crate::decode::{At, Field, Fields};
-use crate::diagnostic::{Sink, quote, quote_up_to};
+use crate::diagnostic::{Sink, quote};
 use crate::node::{Node, Value};
 use crate::scaling;
+use modifiers::{Modifiers, Role};
 use trigger::Part;
 
 /// `minReplicaCount` when absent.
@@ -62,19 +64,26 @@ pub(super) fn scaled_object(field: &Field<'_>, draft: &mut Draft, sink: &mut Sin
     };
     let min = read("minReplicaCount", MIN_REPLICAS, sink);
     let max = read("maxReplicaCount", MAX_REPLICAS, sink);
-    let behavior = advanced(&fields, draft, sink);
     let triggers = fields
         .required("triggers", "a ScaledObject has at least one trigger", sink)
         .and_then(|field| field.list("such as `- type: cpu`", sink))
         .unwrap_or_default();
+    let (behavior, mut formula) = advanced(&fields, &triggers, draft, sink);
     let (mut metrics, mut schedule) = (Vec::new(), Vec::new());
     for (index, item) in triggers.iter().enumerate() {
-        match trigger::trigger(item, index, &name, draft, sink) {
+        let role = formula.as_ref().map_or(Role::Own, |formula| formula.role(item, draft));
+        match trigger::trigger(item, index, &role, &name, draft, sink) {
             Some(Part::Metric(metric)) => metrics.push(metric),
+            Some(Part::Signal(name, metric)) => {
+                if let Some(formula) = &mut formula {
+                    formula.add(name, metric);
+                }
+            }
             Some(Part::Schedule(floor)) => policy::add_schedule(&mut schedule, floor, index),
             None => {}
         }
     }
+    let formula = formula.and_then(Modifiers::finish);
     let signal_loss = fields.optional("fallback").and_then(|field| policy::fallback(&field, draft, sink));
     let (Some(min), Some(max)) = (min, max) else { return };
     if min.value > max.value || max.value == 0 {
@@ -84,8 +93,9 @@ pub(super) fn scaled_object(field: &Field<'_>, draft: &mut Draft, sink: &mut Sin
         return;
     }
 
-    let (mut min, mut max) = (lowest(min, &metrics, draft), max.value);
-    if let Some(At { at: place, value: replicas }) = pauses.replicas.filter(|_| !metrics.is_empty()) {
+    let decides = !metrics.is_empty() || formula.is_some();
+    let (mut min, mut max) = (lowest(min, &metrics, formula.is_some(), draft), max.value);
+    if let Some(At { at: place, value: replicas }) = pauses.replicas.filter(|_| decides) {
         let what = format!("it is paused at {replicas} replicas, not between {min} and {max}");
         draft.note(place, what, "both bounds are that number; restore them to scale again");
         if replicas == 0 {
@@ -95,7 +105,7 @@ pub(super) fn scaled_object(field: &Field<'_>, draft: &mut Draft, sink: &mut Sin
         }
         (min, max) = (replicas.min(MOST), replicas.min(MOST));
     }
-    if metrics.is_empty() {
+    if !decides {
         if !schedule.is_empty() {
             let what = format!(
                 "`{name}` follows the clock alone: here a schedule is a floor under a metric or policy"
@@ -111,11 +121,11 @@ pub(super) fn scaled_object(field: &Field<'_>, draft: &mut Draft, sink: &mut Sin
         draft.add(name, at, vec![part("replicas", number(min.min(MAX_FIXED)))]);
         return;
     }
-    let mut body = vec![
-        part("minReplicas", number(min)),
-        part("maxReplicas", number(max)),
-        part("metrics", Yaml::List(metrics)),
-    ];
+    let mut body = vec![part("minReplicas", number(min)), part("maxReplicas", number(max))];
+    if !metrics.is_empty() {
+        body.push(part("metrics", Yaml::List(metrics)));
+    }
+    body.extend(formula.map(|formula| part("formula", formula)));
     body.extend(behavior.map(|behavior| part("behavior", behavior)));
     if !schedule.is_empty() {
         body.push(part("schedule", Yaml::List(schedule)));
@@ -126,7 +136,7 @@ pub(super) fn scaled_object(field: &Field<'_>, draft: &mut Draft, sink: &mut Sin
 }
 
 /// Zero needs a metric that is there without instances; else one instance stays.
-fn lowest(min: At<u32>, metrics: &[Yaml], draft: &mut Draft) -> u32 {
+fn lowest(min: At<u32>, metrics: &[Yaml], formula: bool, draft: &mut Draft) -> u32 {
     let external = |metric: &Yaml| match metric {
         Yaml::Map(entries) => entries.iter().any(|(key, _)| key == "external"),
         _ => false,
@@ -134,7 +144,7 @@ fn lowest(min: At<u32>, metrics: &[Yaml], draft: &mut Draft) -> u32 {
     if min.value > 0 {
         return min.value;
     }
-    if metrics.iter().any(external) {
+    if formula || metrics.iter().any(external) {
         let what = "KEDA starts the first instance when a trigger is active and stops the last after \
                     `cooldownPeriod`; here the metrics themselves lead from and to zero";
         draft.mention(min.at, what);
@@ -205,23 +215,25 @@ fn note_loop(fields: &Fields<'_>, draft: &mut Draft) {
     }
 }
 
-/// The `behavior` under `advanced`, checked; everything else there is noted.
-fn advanced(fields: &Fields<'_>, draft: &mut Draft, sink: &mut Sink) -> Option<Yaml> {
-    let advanced = Fields::open_any(&fields.optional("advanced")?, sink)?;
+/// The `behavior` and the formula under `advanced`, checked; everything else there is noted.
+fn advanced(
+    fields: &Fields<'_>,
+    triggers: &[Field<'_>],
+    draft: &mut Draft,
+    sink: &mut Sink,
+) -> (Option<Yaml>, Option<Modifiers>) {
+    let advanced = fields.optional("advanced").and_then(|field| Fields::open_any(&field, sink));
+    let Some(advanced) = advanced else { return (None, None) };
     draft.note_others("`advanced`", &advanced, &["horizontalPodAutoscalerConfig", "scalingModifiers"]);
-    if let Some(modifiers) = advanced.optional("scalingModifiers") {
-        let formula = words(modifiers.node.get("formula"));
-        let what = format!(
-            "the formula {} is not taken over; each trigger counts for itself and the highest answer wins",
-            quote_up_to(300, &formula)
-        );
-        draft.note(
-            advanced.key_at("scalingModifiers"),
-            what,
-            "check the targets below: a formula usually has a target of its own",
-        );
-    }
-    let config = Fields::open_any(&advanced.optional("horizontalPodAutoscalerConfig")?, sink)?;
+    let formula = advanced
+        .optional("scalingModifiers")
+        .and_then(|field| modifiers::modifiers(&field, triggers, draft, sink));
+    let config = advanced.optional("horizontalPodAutoscalerConfig");
+    (config.and_then(|field| behavior(&field, draft, sink)), formula)
+}
+
+fn behavior(field: &Field<'_>, draft: &mut Draft, sink: &mut Sink) -> Option<Yaml> {
+    let config = Fields::open_any(field, sink)?;
     draft.note_others("`horizontalPodAutoscalerConfig`", &config, &["behavior"]);
     let behavior = config.optional("behavior")?;
     scaling::behavior(&behavior, sink).map(|_| Yaml::from(behavior.node))

@@ -117,7 +117,12 @@ fn resource(
 
 fn metric_id(fields: &Fields<'_>, sink: &mut Sink) -> Option<MetricId> {
     let field = fields.required("metric", "such as `metric: { name: queue_age_seconds }`", sink)?;
-    let fields = Fields::open(&field, &["name", "selector"], sink)?;
+    metric_named(&field, sink)
+}
+
+/// `{ name: queue_depth, selector: {...} }`.
+pub(super) fn metric_named(field: &Field<'_>, sink: &mut Sink) -> Option<MetricId> {
+    let fields = Fields::open(field, &["name", "selector"], sink)?;
     let name = fields
         .required("name", "the name of the metric, such as `queue_age_seconds`", sink)
         .and_then(|field| field.text(sink));

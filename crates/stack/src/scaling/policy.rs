@@ -7,11 +7,13 @@ use plimsoll_scale::spec::policy::{
 };
 
 use super::MOST;
+use super::formula::formula;
 use crate::decode::{Field, Fields};
 use crate::diagnostic::Sink;
 
 /// Keys of the policies.
-pub(super) const KNOWN: [&str; 12] = [
+pub(super) const KNOWN: [&str; 13] = [
+    "formula",
     "queueLatency",
     "concurrency",
     "slo",
@@ -25,8 +27,8 @@ pub(super) const KNOWN: [&str; 12] = [
     "step",
     "flapDetector",
 ];
-/// Policies that ask for a count by themselves, so that no metric is needed.
-const ASKING: [&str; 4] = ["queueLatency", "concurrency", "slo", "demandQuantile"];
+/// Policies beside which no metric is needed.
+const ASKING: [&str; 5] = ["formula", "queueLatency", "concurrency", "slo", "demandQuantile"];
 /// Jobs or requests one instance works on at once; more is a slip of the pen.
 const MOST_SLOTS: u32 = 100_000;
 /// A year: longer times are a slip of the pen.
@@ -34,13 +36,14 @@ const LONGEST_S: u32 = 366 * 86_400;
 /// Schedules of one service.
 const MOST_SCHEDULES: usize = 100;
 
-/// Whether a policy is written that asks for a count, and so sees load while no instance runs.
+/// Whether something is written that leads to a count without a metric, and so sees load while no instance runs.
 pub(super) fn asks(fields: &Fields<'_>) -> bool {
     ASKING.iter().any(|key| fields.optional(key).is_some())
 }
 
 /// Reads the policies into `policy`; what is wrong has been noted and is left out.
 pub(super) fn policies(fields: &Fields<'_>, policy: &mut ScalingPolicy, sink: &mut Sink) {
+    policy.formula = fields.optional("formula").and_then(|field| formula(&field, sink));
     policy.queue_latency = fields.optional("queueLatency").and_then(|field| queue_latency(&field, sink));
     policy.concurrency = fields.optional("concurrency").and_then(|field| concurrency(&field, sink));
     policy.slo = fields.optional("slo").and_then(|field| slo(&field, sink));

@@ -60,9 +60,9 @@ fn imported(
     for (service, body) in services {
         let json = body["scaling"].to_string();
         let spec =
-            plimsoll_stack::parse_hpa(name, json.as_bytes()).map_err(|mistakes| anyhow!("{mistakes}"))?;
+            plimsoll_stack::parse_scaling(name, json.as_bytes()).map_err(|mistakes| anyhow!("{mistakes}"))?;
         let label = if several { format!("{stem}/{service}") } else { stem.to_owned() };
-        policies.push(checked(name, label, spec.into(), keda)?);
+        policies.push(checked(name, label, spec, keda)?);
     }
     Ok(policies)
 }

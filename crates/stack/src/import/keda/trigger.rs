@@ -7,6 +7,7 @@ use super::super::draft::{Draft, typed};
 use super::super::emit::{Yaml, map, number, text};
 use super::super::hpa::note_signal;
 use super::super::promql;
+use super::modifiers::Role;
 use super::{note_utilization, policy, words};
 use crate::decode::{Field, Fields};
 use crate::diagnostic::{Sink, quote, quote_up_to};
@@ -28,6 +29,8 @@ struct External {
 pub(super) enum Part {
     /// An entry of `metrics`.
     Metric(Yaml),
+    /// A signal of the formula, by its name.
+    Signal(String, Yaml),
     /// An entry of `schedule`.
     Schedule(Yaml),
 }
@@ -36,10 +39,14 @@ pub(super) enum Part {
 pub(super) fn trigger(
     field: &Field<'_>,
     index: usize,
+    role: &Role,
     service: &str,
     draft: &mut Draft,
     sink: &mut Sink,
 ) -> Option<Part> {
+    if *role == Role::Silent {
+        return None;
+    }
     let fields = Fields::open_any(field, sink)?;
     let kind = fields.required("type", "such as `type: prometheus`", sink)?.text(sink)?;
     draft.note_others(
@@ -62,23 +69,44 @@ pub(super) fn trigger(
         let name = own_name.unwrap_or_else(|| format!("cron-{index}"));
         return policy::schedule(field, &metadata, &name, draft, sink).map(Part::Schedule);
     }
-    let Some(external) = external(kind, &metadata, own_name, index, draft) else {
-        let what = format!("a trigger of type {} has no equivalent", quote(kind));
-        let hint = "prometheus, kafka, redis, postgresql, rabbitmq, cpu and memory triggers are read; \
-                    another can be an External metric of any name";
-        draft.note(field.at(), what, hint);
-        return None;
+    let found = external(kind, &metadata, own_name, index, draft);
+    let external = match (found, role) {
+        (Some(external), _) => external,
+        // What KEDA asks of such a source has no name here; the formula's stands for it.
+        (None, Role::Signal(name)) => {
+            let what = format!("a trigger of type {} becomes the metric {}", quote(kind), quote(name));
+            draft.mention(field.at(), what);
+            External { name: name.clone(), labels: Vec::new(), target: ("", None), read: &[] }
+        }
+        (None, _) => {
+            let what = format!("a trigger of type {} has no equivalent", quote(kind));
+            let hint = "prometheus, kafka, redis, postgresql, rabbitmq, cpu and memory triggers are read; \
+                        another can be an External metric of any name";
+            draft.note(field.at(), what, hint);
+            return None;
+        }
     };
     note_metadata(kind, &metadata, &external, draft);
     note_signal(&external.name, field.at(), draft);
-    let target = target(&fields, &metadata, &external, sink)?;
+    let target = match role {
+        // The formula has a target of its own.
+        Role::Signal(_) => None,
+        _ => Some(target(&fields, &metadata, &external, sink)?),
+    };
     let mut metric = vec![("name".to_owned(), text(external.name))];
     if !external.labels.is_empty() {
         let labels = external.labels.into_iter().map(|(label, value)| (label, text(value))).collect();
         metric.push(("selector".to_owned(), map([("matchLabels", Yaml::Map(labels))])));
     }
-    let external = map([("metric", Yaml::Map(metric)), ("target", target)]);
-    Some(Part::Metric(typed("External", "external", external)))
+    let metric = Yaml::Map(metric);
+    Some(match (role, target) {
+        (Role::Signal(name), _) => Part::Signal(name.clone(), metric),
+        (_, target) => {
+            let mut external = vec![("metric".to_owned(), metric)];
+            external.extend(target.map(|target| ("target".to_owned(), target)));
+            Part::Metric(typed("External", "external", Yaml::Map(external)))
+        }
+    })
 }
 
 /// What a kind of trigger measures.
