@@ -15,6 +15,7 @@ use serde_json::json;
 
 use crate::{
     operator::DecisionQuery,
+    queue::{Act, JobView, LetterPage, LetterQuery, Order, OrderReport},
     secret::Secret,
     wire::{ActionReport, DecisionPage, ErrorShape, LogLines, ReloadReport, RestartRequest, ScaleRequest},
 };
@@ -197,6 +198,38 @@ impl AdminClient {
     /// `Invalid` with the diagnostics when the file has mistakes, `Refused` when a change needs a restart.
     pub async fn reload(&self) -> Result<Vec<String>, ClientError> {
         self.post::<ReloadReport>("/api/v1/reload", &json!({})).await.map(|report| report.changes)
+    }
+
+    /// Dead letters in the order of their death.
+    ///
+    /// # Errors
+    /// `Refused` when the queue cannot be asked.
+    pub async fn dead_letters(&self, query: &LetterQuery) -> Result<LetterPage, ClientError> {
+        let mut path = format!("/api/v1/dead-letters?limit={}", query.limit);
+        if let Some(queue) = &query.queue {
+            path.push_str("&queue=");
+            path.push_str(&escape(queue));
+        }
+        if let Some(after) = query.after {
+            path.push_str(&format!("&after={after}"));
+        }
+        self.get(&path).await
+    }
+
+    /// One job and what became of its attempts.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such job (any more).
+    pub async fn job(&self, id: i64) -> Result<JobView, ClientError> {
+        self.get(&format!("/api/v1/jobs/{id}")).await
+    }
+
+    /// Does something with jobs.
+    ///
+    /// # Errors
+    /// `Invalid` when the order makes no sense, `NotFound` when there is no such queue.
+    pub async fn order(&self, act: Act, order: &Order) -> Result<OrderReport, ClientError> {
+        self.post(&format!("/api/v1/jobs/{}", act.word()), order).await
     }
 
     /// Begins the end of the whole stack; says what happens.

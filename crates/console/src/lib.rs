@@ -3,7 +3,8 @@
 //! ```text
 //! browser ──┐                        ┌── view, changes      (read, live)
 //!           ├─ guard ─ api ─ Operator┼── decisions, why     (explain)
-//! plimsoll ─┘   │                    └── scale, drain, …    (act)
+//! plimsoll ─┘   │                    ├── scale, drain, …    (act)
+//!               │                    └── dead letters, jobs (queue)
 //!               └ host, token, origin, content type, body limit
 //! ```
 //!
@@ -17,6 +18,7 @@ mod error;
 mod guard;
 mod operator;
 mod page;
+pub mod queue;
 mod secret;
 mod server;
 mod stream;

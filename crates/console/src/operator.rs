@@ -4,6 +4,8 @@ use futures::future::BoxFuture;
 use plimsoll_control::view::{DecisionView, StackView};
 use tokio::sync::watch;
 
+use crate::queue::QueueOperator;
+
 /// The running stack as the console sees it: it can be looked at, explained and told what to do.
 ///
 /// Methods that return at once are called from async code and must answer from memory, except [`decisions`],
@@ -13,7 +15,7 @@ use tokio::sync::watch;
 /// [`decisions`]: Operator::decisions
 /// [`why`]: Operator::why
 /// [`logs`]: Operator::logs
-pub trait Operator: Send + Sync + 'static {
+pub trait Operator: QueueOperator {
     /// A snapshot of the stack now.
     fn view(&self) -> StackView;
 

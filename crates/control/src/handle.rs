@@ -1,14 +1,16 @@
 //! How others reach the running controller: look at it, ask it for something.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use plimsoll_fleet::Fleet;
-use plimsoll_gateway::Gateway;
+use plimsoll_gateway::{Answered, Gateway};
 use plimsoll_jobs::QueueTimes;
 use plimsoll_stack::Stack;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
+    controller::now_ms,
     log::DecisionLog,
     record::{Draft, Record},
     view::{DecisionView, StackView},
@@ -97,6 +99,16 @@ impl Handle {
         let id = plimsoll_fleet::InstanceId::parse(instance)?;
         let known = self.shared.fleet.instances().iter().any(|candidate| candidate.id == id);
         known.then(|| self.shared.fleet.log_tail(&id, lines))
+    }
+
+    /// Writes down what happened outside of the loop, such as what an operator did to the queue.
+    pub fn note(&self, draft: Draft) {
+        self.shared.record(draft, now_ms());
+    }
+
+    /// What the edge counted since the start, by service; empty without an edge.
+    pub fn answered(&self) -> BTreeMap<String, Answered> {
+        self.shared.gateway.as_ref().map(Gateway::answered).unwrap_or_default()
     }
 
     /// Asks for `replicas` instances of `service`; returns a sentence that says what that means.

@@ -46,7 +46,16 @@ impl DecisionLog {
         let mut records = VecDeque::new();
         let mut damaged_lines = 0;
         for name in [PREVIOUS, CURRENT] {
-            damaged_lines += read_segment(&directory.join(name), &mut records)?;
+            damaged_lines += read_segment(&directory.join(name), |record| {
+                let in_order = records.back().is_none_or(|last: &Record| last.id < record.id);
+                if in_order {
+                    records.push_back(record);
+                    if records.len() > MEMORY_RECORDS {
+                        records.pop_front();
+                    }
+                }
+                in_order
+            })?;
         }
         let path = directory.join(CURRENT);
         let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
@@ -113,11 +122,31 @@ impl DecisionLog {
     }
 }
 
+/// What the log in `directory` tells, oldest first, and how many of its lines are damaged. Nothing is written, so the stack
+/// may be running; a log that does not exist is empty.
+///
+/// # Errors
+/// When a file is there and cannot be read.
+pub fn read(directory: &Path) -> io::Result<(Vec<Record>, usize)> {
+    let mut records = Vec::new();
+    let mut damaged = 0;
+    for name in [PREVIOUS, CURRENT] {
+        damaged += read_segment(&directory.join(name), |record| {
+            let in_order = records.last().is_none_or(|last: &Record| last.id < record.id);
+            if in_order {
+                records.push(record);
+            }
+            in_order
+        })?;
+    }
+    Ok((records, damaged))
+}
+
 const CURRENT: &str = "decisions.jsonl";
 const PREVIOUS: &str = "decisions.previous.jsonl";
 
-/// Appends the readable records of a segment; returns how many lines were not readable.
-fn read_segment(path: &Path, records: &mut VecDeque<Record>) -> io::Result<usize> {
+/// Hands the readable records of a segment to `take`, which answers whether it did; returns how many lines were of no use.
+fn read_segment(path: &Path, mut take: impl FnMut(Record) -> bool) -> io::Result<usize> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
@@ -129,15 +158,8 @@ fn read_segment(path: &Path, records: &mut VecDeque<Record>) -> io::Result<usize
         if line.is_empty() {
             continue;
         }
-        match serde_json::from_slice::<Record>(&line) {
-            Ok(record) if records.back().is_none_or(|last| last.id < record.id) => {
-                records.push_back(record);
-                if records.len() > MEMORY_RECORDS {
-                    records.pop_front();
-                }
-            }
-            _ => damaged += 1,
-        }
+        let taken = serde_json::from_slice::<Record>(&line).is_ok_and(&mut take);
+        damaged += usize::from(!taken);
     }
     Ok(damaged)
 }

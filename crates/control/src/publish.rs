@@ -15,6 +15,7 @@ use crate::{
     backlog::Backlog,
     log::DecisionLog,
     service::Managed,
+    shadow::Shadow,
     signal::Signals,
     view::{DecisionView, GatewayView, HolderView, InstanceView, QueueView, ServiceView, StackView},
 };
@@ -102,6 +103,8 @@ fn service(name: &str, managed: &Managed, inputs: &Inputs<'_>) -> ServiceView {
             .chain(managed.sizing.iter().flat_map(|it| &it.lines))
             .cloned()
             .collect(),
+        shadow: managed.shadow.as_ref().and_then(Shadow::latest),
+        sizing: managed.sizing.as_ref().and_then(|sizing| sizing.latest.clone()),
         instances: own.iter().map(|it| instance(it, leaving(it), inputs)).collect(),
     }
 }

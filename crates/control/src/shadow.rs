@@ -15,6 +15,7 @@ use plimsoll_scale::{Observation, Settings, Time};
 use serde::{Deserialize, Serialize};
 
 use crate::record::{Draft, Kind};
+use crate::view::ShadowView;
 
 /// Between two events of one shadow.
 const EVENTS_APART_S: u32 = 60;
@@ -28,6 +29,7 @@ pub(crate) struct Shadow {
     told: Option<Told>,
     /// Changes that were not told, as they came too fast.
     silent: u32,
+    latest: Option<ShadowView>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,12 +71,17 @@ pub(crate) struct Compared {
 
 impl Shadow {
     pub(crate) fn new(policy: Arc<Policy>) -> Self {
-        Self { policy, told: None, silent: 0 }
+        Self { policy, told: None, silent: 0, latest: None }
     }
 
     /// The policy.
     pub(crate) fn policy(&self) -> &Arc<Policy> {
         &self.policy
+    }
+
+    /// What both wanted at the latest round.
+    pub(crate) fn latest(&self) -> Option<ShadowView> {
+        self.latest
     }
 
     /// Decides beside the live policy.
@@ -85,6 +92,12 @@ impl Shadow {
         let (wants, has) = (decided.decision.desired, live.decision.desired);
         memory.add_up(has, wants, now);
         let (live_h, shadow_h) = memory.instance_hours();
+        self.latest = Some(ShadowView {
+            wants,
+            live: has,
+            shadow_instance_hours: shadow_h,
+            live_instance_hours: live_h,
+        });
         let line =
             format!("shadow: wants {wants}, live {has}; so far {shadow_h:.2} and {live_h:.2} instance hours");
         Compared { line, draft: self.tell(service, &decided, live, now) }

@@ -17,6 +17,7 @@ use plimsoll_stack::{Resources, Service};
 use crate::{
     controller::{Controller, now_ms},
     service::Managed,
+    view::{SizeView, SizingView},
 };
 
 /// Between two CPU samples of an instance.
@@ -35,6 +36,8 @@ pub(crate) struct Sizing {
     restarts: BTreeMap<InstanceId, u32>,
     /// One line a resource.
     pub(crate) lines: Vec<String>,
+    /// The same for programs.
+    pub(crate) latest: Option<SizingView>,
 }
 
 // === impl Controller ===
@@ -50,7 +53,9 @@ impl Controller {
             if sizing.feed(&own, service.resources.memory_bytes, now) {
                 memory.usage = Some(sizing.usage.checkpoint());
             }
-            sizing.lines = sizing.advice(service, now).map_or_else(Vec::new, |advice| lines(&advice));
+            let advice = sizing.advice(service, now);
+            sizing.lines = advice.as_ref().map_or_else(Vec::new, lines);
+            sizing.latest = advice.as_ref().map(|advice| view(service.vertical.unwrap_or(Mode::Off), advice));
         }
     }
 }
@@ -125,14 +130,29 @@ fn lines(advice: &Advice) -> Vec<String> {
 fn line(name: &str, advice: &ResourceAdvice, amount: impl Fn(i64) -> String) -> String {
     let stated = if advice.request == 0 { "none".to_owned() } else { amount(advice.request) };
     let (target, lower, upper) = (amount(advice.target), amount(advice.lower), amount(advice.upper));
-    let verdict = match &advice.verdict {
+    let verdict = verdict(advice);
+    format!("size of {name}: {stated} stated, {target} advised ({lower} to {upper} fits): {verdict}")
+}
+
+fn verdict(advice: &ResourceAdvice) -> String {
+    match &advice.verdict {
         Verdict::Fits => "fits".to_owned(),
         Verdict::Raise if advice.request == 0 => "state it".to_owned(),
         Verdict::Raise => "raise it".to_owned(),
         Verdict::Lower => "can be lowered".to_owned(),
         Verdict::OwnedByAutoscaler { metric } => format!("leave it: the metric {metric} scales on it"),
+    }
+}
+
+fn view(mode: Mode, advice: &Advice) -> SizingView {
+    let size = |advice: &ResourceAdvice| SizeView {
+        stated: (advice.request > 0).then_some(advice.request),
+        target: advice.target,
+        lower: advice.lower,
+        upper: advice.upper,
+        verdict: verdict(advice),
     };
-    format!("size of {name}: {stated} stated, {target} advised ({lower} to {upper} fits): {verdict}")
+    SizingView { mode: format!("{mode:?}"), cpu: size(&advice.cpu), memory: size(&advice.memory) }
 }
 
 #[cfg(test)]

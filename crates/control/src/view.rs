@@ -59,8 +59,53 @@ pub struct ServiceView {
     pub memory_enforcement: String,
     /// One line a metric: what is watched and its target, such as `cpu 12% / 70%`.
     pub metrics: Vec<String>,
+    /// What the second policy, which acts on nothing, would do; none without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<ShadowView>,
+    /// What usage says of the size of an instance; none when nobody asked, or too little was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sizing: Option<SizingView>,
     /// Instances, oldest first.
     pub instances: Vec<InstanceView>,
+}
+
+/// The shadow policy of a service beside the live one, at the latest round in which both were asked.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct ShadowView {
+    /// Instances that the shadow wants.
+    pub wants: u32,
+    /// Instances that the live policy wants.
+    pub live: u32,
+    /// Instance hours that the shadow would have asked for since it has been compared.
+    pub shadow_instance_hours: f64,
+    /// Instance hours that the live policy asked for in the same time.
+    pub live_instance_hours: f64,
+}
+
+/// Advice on the size of an instance.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct SizingView {
+    /// When it would be applied: `Off`, `Initial` or `Recreate`.
+    pub mode: String,
+    /// CPU in thousandths of a core.
+    pub cpu: SizeView,
+    /// Memory in bytes.
+    pub memory: SizeView,
+}
+
+/// Advice on one resource.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct SizeView {
+    /// What the stack file states; none when it says nothing.
+    pub stated: Option<i64>,
+    /// What would be best.
+    pub target: i64,
+    /// Least that still fits.
+    pub lower: i64,
+    /// Most that still fits.
+    pub upper: i64,
+    /// What follows, such as `fits` or `can be lowered`.
+    pub verdict: String,
 }
 
 /// One instance of a service.

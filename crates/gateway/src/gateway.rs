@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::bell::Changes;
 use crate::limits::Limits;
 use crate::listener::{self, Handover};
-use crate::metrics::{RouteKey, RouteMetrics};
+use crate::metrics::{Answered, RouteKey, RouteMetrics};
 use crate::render;
 use crate::route::{Route, Router};
 use crate::service::{Service, ServiceStats, UpstreamStats};
@@ -250,6 +250,15 @@ impl Gateway {
     /// A bell that rings when requests come, begin to wait or end. One listener at a time.
     pub fn changes(&self) -> Changes {
         Changes(Arc::clone(&self.shared.bell))
+    }
+
+    /// What was counted since the start, by service; all its routes together.
+    pub fn answered(&self) -> BTreeMap<String, Answered> {
+        let mut answered: BTreeMap<String, Answered> = BTreeMap::new();
+        for (key, metrics) in self.shared.routes().iter() {
+            answered.entry(key.service.clone()).or_default().add(&metrics.total());
+        }
+        answered
     }
 
     /// Appends all metrics as OpenMetrics text, without the closing `# EOF`, so that other sources can follow.

@@ -54,4 +54,5 @@ pub use bell::Changes;
 pub use durations::Durations;
 pub use gateway::{Error, Gateway, GatewayStats, Options, Upstream};
 pub use limits::Limits;
+pub use metrics::{Answered, BUCKETS_S};
 pub use service::{ServiceStats, UpstreamStats};

@@ -10,7 +10,7 @@ use crate::durations::Durations;
 use crate::method::Method;
 
 /// Upper bounds of the duration histogram, in seconds: from what a proxied cache hit takes to what a model takes.
-pub(crate) const BUCKETS_S: [f64; 14] =
+pub const BUCKETS_S: [f64; 14] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
 /// The counters of one route.
@@ -35,6 +35,29 @@ pub(crate) struct RouteCounts {
     pub(crate) duration_sum: Duration,
     /// How long upstreams took: from the request they answered to the end of their answer.
     pub(crate) served: Durations,
+}
+
+/// What the gateway did for one service since the start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answered {
+    /// Requests that have ended.
+    pub requests: u64,
+    /// Those answered with a status from 500 to 599.
+    pub errors: u64,
+    /// Requests by duration: one count for each of [`BUCKETS_S`] and one for all that took longer. Tunnels are left out.
+    pub durations: [u64; BUCKETS_S.len() + 1],
+}
+
+// === impl Answered ===
+
+impl Answered {
+    pub(crate) fn add(&mut self, counts: &RouteCounts) {
+        self.requests += counts.requests_total();
+        self.errors += counts.errors_total();
+        for (sum, count) in self.durations.iter_mut().zip(counts.durations) {
+            *sum += count;
+        }
+    }
 }
 
 // === impl RouteMetrics ===

@@ -87,6 +87,8 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Show the queues, look at jobs and dead letters, requeue, discard, cancel
+    Queue(crate::commands::queue::QueueArgs),
     /// Show the last log lines of an instance
     Logs {
         /// Instance id, such as `worker-3`
@@ -137,7 +139,7 @@ pub(crate) struct Target {
     pub(crate) token: Option<String>,
 }
 
-fn at_least_one(text: &str) -> Result<usize, String> {
+pub(crate) fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) => Err("at least 1".to_owned()),
         Ok(count) => Ok(count),

@@ -4,6 +4,7 @@ pub(crate) mod act;
 pub(crate) mod down;
 pub(crate) mod events;
 pub(crate) mod import;
+pub(crate) mod queue;
 pub(crate) mod simulate;
 pub(crate) mod status;
 pub(crate) mod up;

@@ -2,6 +2,7 @@
 
 mod cli;
 mod commands;
+mod desk;
 mod exit;
 mod operator;
 mod printer;
@@ -74,6 +75,7 @@ async fn run(command: Command, printer: Printer) -> anyhow::Result<ExitStatus> {
             commands::events::run(&target, service, limit, json, printer).await
         }
         Command::Why { id, target, json } => commands::why::run(&target, id, json, printer).await,
+        Command::Queue(args) => commands::queue::run(args, printer).await,
         Command::Logs { instance, lines, target } => {
             commands::act::list(client(&target)?.logs(&instance, lines).await?, printer)
         }
@@ -101,6 +103,10 @@ fn told(error: &anyhow::Error) -> String {
 
 /// Prints a failure with its mend and says how the program ends.
 fn report(error: &anyhow::Error, printer: Printer) -> ExitStatus {
+    if let Some(refusal) = error.downcast_ref::<commands::queue::QueueError>() {
+        printer.error(refusal.to_string(), refusal.hint());
+        return ExitStatus::Failure;
+    }
     let Some(refusal) = error.downcast_ref::<ClientError>() else {
         let taken = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
         let is_taken = taken.map(std::io::Error::kind).any(|kind| kind == std::io::ErrorKind::AddrInUse);

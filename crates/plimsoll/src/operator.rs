@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use plimsoll_console::{DecisionQuery, Operator, OperatorError};
+use plimsoll_console::{
+    DecisionQuery, Operator, OperatorError,
+    queue::{Act, JobView, LetterPage, LetterQuery, Order, OrderReport, QueueOperator},
+};
 use plimsoll_control::{
     Handle, Refusal,
     view::{DecisionView, StackView},
@@ -10,11 +13,13 @@ use plimsoll_control::{
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::stack_file;
+use crate::{desk::Desk, stack_file};
 
 /// The running stack as the admin API knows it.
 pub(crate) struct RunningStack {
     pub(crate) controller: Handle,
+    /// Where orders about jobs are carried out.
+    pub(crate) desk: Desk,
     /// Read again on reload.
     pub(crate) stack_file: PathBuf,
     /// Cancelled when somebody asks the stack to end.
@@ -74,6 +79,20 @@ impl Operator for RunningStack {
 
     fn render_metrics(&self, out: &mut String) {
         self.controller.render_metrics(out);
+    }
+}
+
+impl QueueOperator for RunningStack {
+    fn dead_letters(&self, query: LetterQuery) -> Answer<'_, LetterPage> {
+        Box::pin(async move { self.desk.letters(&query).await })
+    }
+
+    fn job(&self, id: i64) -> Answer<'_, JobView> {
+        Box::pin(self.desk.job(id))
+    }
+
+    fn order(&self, act: Act, order: Order) -> Answer<'_, OrderReport> {
+        Box::pin(async move { self.desk.order(act, &order).await })
     }
 }
 

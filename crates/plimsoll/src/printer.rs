@@ -39,6 +39,16 @@ impl Printer {
         let _ = writeln!(anstream::stderr().lock(), "{BOLD}{}{BOLD:#}", line.as_ref());
     }
 
+    /// Asks something on a terminal that can be answered with yes; anything else is no.
+    pub(crate) fn is_agreed(self, question: impl AsRef<str>) -> bool {
+        let mut stderr = anstream::stderr().lock();
+        let _ = write!(stderr, "{} [y/N] ", question.as_ref());
+        let _ = stderr.flush();
+        let mut answer = String::new();
+        let read = std::io::stdin().read_line(&mut answer);
+        read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+    }
+
     /// A failure, with what to do about it.
     pub(crate) fn error(self, message: impl AsRef<str>, hint: Option<&str>) {
         let mut stderr = anstream::stderr().lock();

@@ -37,6 +37,26 @@ pub(crate) fn clock(at_ms: u64) -> String {
     )
 }
 
+/// Local date and time of a moment given in milliseconds since the Unix epoch.
+pub(crate) fn moment(at_ms: i64) -> String {
+    let moment = jiff::Timestamp::from_millisecond(at_ms).ok();
+    moment.map_or_else(
+        || "?".into(),
+        |moment| moment.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string(),
+    )
+}
+
+/// Milliseconds since the Unix epoch.
+pub(crate) fn now_ms() -> u64 {
+    u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or(0)
+}
+
+/// Text that somebody else wrote, safe to print: a terminal obeys control characters.
+pub(crate) fn plain(text: &str) -> String {
+    let text = text.trim_end();
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

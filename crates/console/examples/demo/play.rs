@@ -1,5 +1,7 @@
 //! The play: a queue with a burst of jobs, workers that follow its age, an API that carries the polls.
 
+mod post;
+
 use std::{
     fmt::Write,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -7,8 +9,11 @@ use std::{
 };
 
 use futures::{FutureExt, future::BoxFuture};
-use plimsoll_console::{DecisionQuery, Operator, OperatorError};
-use plimsoll_control::view::{DecisionView, GatewayView, InstanceView, QueueView, ServiceView, StackView};
+use plimsoll_console::{DecisionQuery, Operator, OperatorError, queue::LetterView};
+use plimsoll_control::view::{
+    DecisionView, GatewayView, InstanceView, QueueView, ServiceView, ShadowView, SizeView, SizingView,
+    StackView,
+};
 use serde_json::{Value, json};
 use tokio::sync::{Notify, watch};
 
@@ -25,6 +30,7 @@ const MEMORY_LIMIT: u64 = 512 << 20;
 /// The acted stack.
 pub(crate) struct Play {
     scene: Mutex<Scene>,
+    letters: Mutex<Vec<LetterView>>,
     changes: watch::Sender<u64>,
     end: Notify,
 }
@@ -69,7 +75,12 @@ impl Play {
             records: Vec::new(),
         };
         scene.record("lifecycle", "", (0, 0), "the stack was started".to_owned(), Value::Null);
-        Arc::new(Self { scene: Mutex::new(scene), changes: watch::Sender::new(0), end: Notify::new() })
+        Arc::new(Self {
+            scene: Mutex::new(scene),
+            letters: Mutex::new(post::letters(now_ms())),
+            changes: watch::Sender::new(0),
+            end: Notify::new(),
+        })
     }
 
     /// Plays until somebody asks for the end.
@@ -83,6 +94,10 @@ impl Play {
             self.scene().advance();
             self.changes.send_modify(|count| *count += 1);
         }
+    }
+
+    fn letters(&self) -> MutexGuard<'_, Vec<LetterView>> {
+        self.letters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn scene(&self) -> MutexGuard<'_, Scene> {
@@ -233,6 +248,13 @@ impl Service {
             max: 4,
             memory_enforcement: "rlimit".to_owned(),
             metrics,
+            shadow: (self.name == "worker").then_some(ShadowView {
+                wants: self.desired.saturating_sub(1).max(1),
+                live: self.desired,
+                shadow_instance_hours: 1.62,
+                live_instance_hours: 2.04,
+            }),
+            sizing: Some(sizing()),
             instances: self.instances.iter().map(|actor| actor.view(self.name, busy)).collect(),
         }
     }
@@ -277,6 +299,21 @@ impl Actor {
     }
 }
 
+fn sizing() -> SizingView {
+    let mebibytes = |count: i64| count << 20;
+    SizingView {
+        mode: "Off".to_owned(),
+        cpu: SizeView { stated: Some(500), target: 410, lower: 230, upper: 720, verdict: "fits".to_owned() },
+        memory: SizeView {
+            stated: Some(mebibytes(512)),
+            target: mebibytes(310),
+            lower: mebibytes(250),
+            upper: mebibytes(470),
+            verdict: "can be lowered".to_owned(),
+        },
+    }
+}
+
 fn last_log() -> Vec<String> {
     ["INFO claimed job 0198f1 attempt 1", "INFO extracting cv.pdf, 3 pages", "INFO scoring with baseline"]
         .map(str::to_owned)
@@ -311,7 +348,7 @@ impl Operator for Play {
                 ready: scene.jobs as u64,
                 scheduled: 0,
                 leased: workers.min(scene.jobs.ceil() as u64),
-                dead: 0,
+                dead: self.letters().len() as u64,
                 completed: scene.completed as u64,
                 oldest_age_s: scene.age_s,
                 ..QueueView::default()

@@ -117,7 +117,7 @@ pub(super) async fn shutdown(
 }
 
 /// Runs an action on a task of its own, which outlives the request.
-async fn run<T, F>(
+pub(super) async fn run<T, F>(
     shared: Shared,
     action: impl FnOnce(Arc<dyn Operator>) -> F + Send + 'static,
 ) -> Result<T, ApiError>

@@ -2,6 +2,7 @@
 
 mod act;
 mod probe;
+mod queue;
 mod read;
 
 use std::sync::Arc;
@@ -41,6 +42,7 @@ pub(crate) struct Shared {
         (name = "read", description = "What runs"),
         (name = "explain", description = "Why it runs like that"),
         (name = "act", description = "Change it"),
+        (name = "queue", description = "Jobs and dead letters"),
         (name = "probe", description = "For probes and scrapers")
     ),
     modifiers(&BearerToken)
@@ -74,6 +76,11 @@ fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(act::restart))
         .routes(routes!(act::reload))
         .routes(routes!(act::shutdown))
+        .routes(routes!(queue::dead_letters))
+        .routes(routes!(queue::job))
+        .routes(routes!(queue::requeue))
+        .routes(routes!(queue::discard))
+        .routes(routes!(queue::cancel))
         .routes(routes!(probe::healthz))
         .routes(routes!(probe::readyz))
         .routes(routes!(probe::metrics))

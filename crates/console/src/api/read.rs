@@ -108,7 +108,7 @@ pub(super) async fn logs(
     }
 }
 
-fn within(value: usize, max: usize, name: &str) -> Result<usize, ApiError> {
+pub(super) fn within(value: usize, max: usize, name: &str) -> Result<usize, ApiError> {
     if (1..=max).contains(&value) {
         return Ok(value);
     }

@@ -2,10 +2,12 @@
 
 mod acts;
 mod client;
+mod desk;
 mod guards;
 mod http;
 mod openapi;
 mod page;
+mod queue;
 mod reads;
 mod schema;
 mod stack;

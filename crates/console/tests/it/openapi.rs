@@ -42,7 +42,13 @@ const SCALE: &str = "post /api/v1/services/{name}/scale";
 const DRAIN: &str = "post /api/v1/instances/{id}/drain";
 const LOGS: &str = "get /api/v1/instances/{id}/logs";
 
-const PROBES: [Probe; 27] = [
+const LETTERS: &str = "get /api/v1/dead-letters";
+const JOB: &str = "get /api/v1/jobs/{id}";
+const REQUEUE: &str = "post /api/v1/jobs/requeue";
+const DISCARD: &str = "post /api/v1/jobs/discard";
+const CANCEL: &str = "post /api/v1/jobs/cancel";
+
+const PROBES: [Probe; 49] = [
     probe("get /healthz", "/healthz", "", "200"),
     probe("get /readyz", "/readyz", "", "200"),
     probe("get /metrics", "/metrics", "", "200"),
@@ -70,6 +76,28 @@ const PROBES: [Probe; 27] = [
     probe("post /api/v1/reload", "/api/v1/reload", "", "200"),
     probe("post /api/v1/reload", "/api/v1/reload", "broken file", "422"),
     probe("post /api/v1/shutdown", "/api/v1/shutdown", "", "202"),
+    probe(LETTERS, "/api/v1/dead-letters?limit=1&queue=evaluate", "", "200"),
+    probe(LETTERS, "/api/v1/dead-letters?limit=0", "", "400"),
+    probe(LETTERS, "/api/v1/dead-letters?queue=nobody", "", "404"),
+    probe(LETTERS, "/api/v1/dead-letters?queue=locked", "", "409"),
+    probe(LETTERS, "/api/v1/dead-letters?after=x", "", "422"),
+    probe(JOB, "/api/v1/jobs/17", "", "200"),
+    probe(JOB, "/api/v1/jobs/1", "", "404"),
+    probe(JOB, "/api/v1/jobs/409", "", "409"),
+    probe(REQUEUE, "/api/v1/jobs/requeue", r#"{"jobs": [17, 1]}"#, "200"),
+    probe(REQUEUE, "/api/v1/jobs/requeue", "{", "400"),
+    probe(REQUEUE, "/api/v1/jobs/requeue", r#"{"all": true, "queue": "nobody"}"#, "404"),
+    probe(REQUEUE, "/api/v1/jobs/requeue", r#"{"jobs": [409]}"#, "409"),
+    probe(REQUEUE, "/api/v1/jobs/requeue", "{}", "422"),
+    probe(DISCARD, "/api/v1/jobs/discard", r#"{"all": true, "queue": "mail", "by": "me"}"#, "200"),
+    probe(DISCARD, "/api/v1/jobs/discard", "{", "400"),
+    probe(DISCARD, "/api/v1/jobs/discard", r#"{"all": true, "queue": "nobody"}"#, "404"),
+    probe(DISCARD, "/api/v1/jobs/discard", r#"{"jobs": [409]}"#, "409"),
+    probe(DISCARD, "/api/v1/jobs/discard", "{}", "422"),
+    probe(CANCEL, "/api/v1/jobs/cancel", r#"{"jobs": [17]}"#, "200"),
+    probe(CANCEL, "/api/v1/jobs/cancel", "{", "400"),
+    probe(CANCEL, "/api/v1/jobs/cancel", r#"{"jobs": [409]}"#, "409"),
+    probe(CANCEL, "/api/v1/jobs/cancel", r#"{"all": true}"#, "422"),
 ];
 
 fn operations(document: &Value) -> BTreeMap<String, Value> {
@@ -159,6 +187,6 @@ async fn each_operation_answers_as_the_document_says() {
 fn served_document_is_the_public_one() {
     let document = serde_json::to_value(plimsoll_console::openapi()).expect("JSON");
     assert!(document["openapi"].as_str().is_some_and(|version| version.starts_with("3.1")));
-    assert_eq!(operations(&document).len(), 14);
+    assert_eq!(operations(&document).len(), 19);
     assert!(document["components"]["securitySchemes"]["token"].is_object());
 }

@@ -7,10 +7,15 @@ use std::{
 };
 
 use futures::{FutureExt, future::BoxFuture};
-use plimsoll_console::{Console, DecisionQuery, Operator, OperatorError, Secret};
+use plimsoll_console::{
+    Console, DecisionQuery, Operator, OperatorError, Secret,
+    queue::{Act, LetterView, Order},
+};
 use plimsoll_control::view::{DecisionView, GatewayView, InstanceView, QueueView, ServiceView, StackView};
 use serde_json::{Value, json};
 use tokio::sync::{Notify, watch};
+
+use crate::desk;
 
 pub(crate) const LOOPBACK: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
@@ -18,6 +23,8 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
 pub(crate) struct Stack {
     view: Mutex<StackView>,
+    pub(crate) letters: Mutex<Vec<LetterView>>,
+    pub(crate) orders: Mutex<Vec<(Act, Order)>>,
     changes: watch::Sender<u64>,
     /// An order to restart `slow` waits for this.
     pub(crate) release: Notify,
@@ -30,6 +37,8 @@ impl Stack {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
             view: Mutex::new(view()),
+            letters: Mutex::new(desk::letters()),
+            orders: Mutex::default(),
             changes: watch::Sender::new(0),
             release: Notify::new(),
             slow_restarts_begun: watch::Sender::new(0),
@@ -190,7 +199,7 @@ fn view() -> StackView {
             ready: 12,
             scheduled: 0,
             leased: 1,
-            dead: 0,
+            dead: 1,
             completed: 40,
             oldest_age_s: 9.5,
             ..QueueView::default()
@@ -209,6 +218,8 @@ fn service(name: &str, number: u32) -> ServiceView {
         max: 4,
         memory_enforcement: "rlimit".to_owned(),
         metrics: vec!["cpu 12% / 70%".to_owned()],
+        shadow: None,
+        sizing: None,
         instances: vec![InstanceView {
             id: format!("{name}-{number}"),
             state: "Ready".to_owned(),

@@ -10,5 +10,6 @@ mod harness;
 mod model;
 mod operator;
 mod page;
+mod queue;
 mod restart;
 mod tour;

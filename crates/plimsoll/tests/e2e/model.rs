@@ -3,7 +3,11 @@
 use std::{
     io::{BufRead, BufReader, Write},
     net::{SocketAddr, TcpListener, TcpStream},
-    sync::mpsc::{RecvTimeoutError, sync_channel},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{RecvTimeoutError, sync_channel},
+    },
     time::Duration,
 };
 
@@ -12,6 +16,7 @@ use serde_json::{Value, json};
 /// The model; its threads end with the test process.
 pub(crate) struct Model {
     address: SocketAddr,
+    refuses: Arc<AtomicBool>,
 }
 
 impl Model {
@@ -19,12 +24,20 @@ impl Model {
     pub(crate) fn start(thinking: Duration) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
+        let refuses = Arc::new(AtomicBool::new(false));
+        let refused = Arc::clone(&refuses);
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                std::thread::spawn(move || serve(&stream, thinking));
+                let refuses = Arc::clone(&refused);
+                std::thread::spawn(move || serve(&stream, thinking, &refuses));
             }
         });
-        Self { address }
+        Self { address, refuses }
+    }
+
+    /// From now on it answers 401, or no longer.
+    pub(crate) fn refuse(&self, refuses: bool) {
+        self.refuses.store(refuses, Ordering::SeqCst);
     }
 
     /// Settings that make the application ask this model.
@@ -38,13 +51,17 @@ impl Model {
     }
 }
 
-fn serve(stream: &TcpStream, thinking: Duration) -> std::io::Result<()> {
+fn serve(stream: &TcpStream, thinking: Duration, refuses: &AtomicBool) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
     while let Some(body) = read_request(&mut reader)? {
         think(thinking);
-        let answer = answer(&body).to_string();
+        let (status, answer) = if refuses.load(Ordering::SeqCst) {
+            ("401 Unauthorized", json!({ "error": { "message": "incorrect API key" } }).to_string())
+        } else {
+            ("200 OK", answer(&body).to_string())
+        };
         let mut stream = stream;
-        let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length";
+        let head = format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length");
         write!(stream, "{head}: {}\r\n\r\n{answer}", answer.len())?;
     }
     Ok(())

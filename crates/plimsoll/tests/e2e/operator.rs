@@ -74,6 +74,12 @@ fn every_command_says_clearly_that_nothing_runs() {
         &["restart", "worker"],
         &["reload"],
         &["down"],
+        &["queue"],
+        &["queue", "dead"],
+        &["queue", "show", "1"],
+        &["queue", "requeue", "1"],
+        &["queue", "discard", "--all", "--yes"],
+        &["queue", "cancel", "1"],
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_plimsoll"))
             .args(arguments)

@@ -12,7 +12,7 @@ use plimsoll_stack::Stack;
 use tokio_util::sync::CancellationToken;
 
 use super::{Place, create_state_dir};
-use crate::{operator::RunningStack, printer::Printer};
+use crate::{desk::Desk, operator::RunningStack, printer::Printer};
 
 /// How long open admin requests may take to end.
 const CONSOLE_DRAIN: Duration = Duration::from_secs(2);
@@ -53,10 +53,12 @@ pub(super) async fn start(stack: Stack, place: &Place) -> anyhow::Result<Running
         state_dir,
         fleet,
         gateway,
-        jobs,
+        jobs: jobs.clone(),
     })?;
+    let recorder = controller.clone();
     let operator = Arc::new(RunningStack {
         controller: controller.clone(),
+        desk: Desk::new(jobs, Arc::new(move |draft| recorder.note(draft))),
         stack_file: place.file.clone(),
         ending: CancellationToken::new(),
     });
