@@ -1,6 +1,7 @@
 //! Whole output, so that a change of it is a change somebody decided on.
 
 use plimsoll_console::queue::ProgressView;
+use plimsoll_control::view::HolderView;
 
 use super::*;
 
@@ -129,4 +130,38 @@ fn dead_letters_are_one_line_each_whatever_they_say() {
     1234  evaluate  <a moment of a day>  5         1.5Ki    two lines  [31mred
     8     evaluate  <a moment of a day>  5         1.5Ki    xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…
     "#);
+}
+
+#[test]
+fn queues_are_shown_with_their_rates_where_somebody_measured_them() {
+    let busy = QueueView {
+        name: "evaluate".to_owned(),
+        ready: 1974,
+        leased: 8,
+        scheduled: 3,
+        dead: 2,
+        completed: 8019,
+        oldest_age_s: 30.24,
+        arrivals_per_s: 96.5,
+        completions_per_s: 64.0,
+        time_to_drain_s: 131.0,
+        held_by: vec![HolderView { worker: "worker-1".to_owned(), jobs: 8 }],
+        ..QueueView::default()
+    };
+    let idle = QueueView { name: "mail".to_owned(), completed: 7, ..QueueView::default() };
+    let list = [busy, idle];
+    insta::assert_snapshot!(queues(&list, true).join("\n"), @r#"
+    QUEUE     READY  RUNNING  SCHEDULED  DEAD  OLDEST  IN/S  DONE/S  DRAINS IN  COMPLETED
+    evaluate  1974   8        3          2     30.2s   96.5  64.0    2m11s      8019
+    mail      0      0        0          0     -       0.0   0.0     -          7
+
+    evaluate is worked on by worker-1 8
+    "#);
+    let unmeasured = QueueView { held_by: Vec::new(), ..list[0].clone() };
+    insta::assert_snapshot!(queues(std::slice::from_ref(&unmeasured), false).join("\n"), @r#"
+    QUEUE     READY  RUNNING  SCHEDULED  DEAD  OLDEST  IN/S  DONE/S  DRAINS IN  COMPLETED
+    evaluate  1974   8        3          2     30.2s   -     -       -          8019
+    "#);
+    let json = queues_json(&list, false).to_string();
+    assert!(!json.contains("arrivals_per_s") && json.contains("8019"), "{json}");
 }
