@@ -101,7 +101,7 @@ async fn every_job_runs_once_within_the_concurrency() {
 async fn job_of_ten_times_its_lease_runs_once() {
     let f = fixture().await;
     f.add(1).await;
-    let lease = Duration::from_millis(150);
+    let lease = Duration::from_millis(500);
     let starts = Arc::new(AtomicUsize::new(0));
     let workers: Vec<_> = (0..2)
         .map(|_| {

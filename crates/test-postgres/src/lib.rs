@@ -4,6 +4,7 @@
 //! broken test environment, so it panics.
 
 mod cluster;
+mod pgbouncer;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -15,6 +16,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{Connection as _, Executor as _};
 
 use cluster::Cluster;
+pub use pgbouncer::{Pgbouncer, pgbouncer};
 
 /// Starts of one server at most: a test may crash it again and again, one that does not start is not waited for.
 const STARTS: u32 = 100_000;

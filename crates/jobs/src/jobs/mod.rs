@@ -104,8 +104,13 @@ impl Default for JobsOptions {
 impl Jobs {
     /// Opens the queue at `url`, making and migrating its tables as needed. Safe while other processes do the same.
     ///
-    /// `sqlite:///absolute/path.db` (made with mode 0600), `postgres://user:password@host/database`, `sqlite::memory:` (one connection: do not hold a [`Tx`]
-    /// across other calls) or `memory:` (no database at all: for tests).
+    /// `sqlite:///absolute/path.db` (made with mode 0600), `postgres://user:password@host/database`, `sqlite::memory:`
+    /// (one connection: do not hold a [`Tx`] across other calls) or `memory:` (no database at all: for tests).
+    ///
+    /// Postgres behind a transaction pooler (pgbouncer with `pool_mode = transaction`) is noticed, or told by
+    /// `?pooler=transaction` (`?pooler=none` saves the look): then workers poll instead of listening, and no statement
+    /// relies on what a session remembers. The application's own statements must keep to that too: within [`Jobs::begin`],
+    /// and `.persistent(false)`.
     ///
     /// # Errors
     /// When the address is not understood, the file cannot be opened, or its schema is newer than this program.
@@ -144,7 +149,7 @@ impl Jobs {
         }
         match &self.backend {
             Backend::Sqlite(driver) => migrate::sqlite(driver, component, steps).await,
-            Backend::Postgres(driver) => postgres::migrate(&driver.pool, component, steps).await,
+            Backend::Postgres(driver) => driver.migrate(component, steps).await,
             Backend::Memory(_) => Err(JobsError::WrongConnection),
         }
     }
@@ -414,8 +419,7 @@ impl Jobs {
                 self.shared.listening.get_or_init(|| driver.bell.as_ref()?.listen(rung()));
             }
             Backend::Postgres(driver) => {
-                let listen = || Some(Listening::to(postgres::listen(driver.pool.clone(), rung())));
-                self.shared.listening.get_or_init(listen);
+                self.shared.listening.get_or_init(|| driver.listen(rung()));
             }
             Backend::Memory(_) => {}
         }

@@ -1,8 +1,9 @@
 //! What people and housekeeping do to jobs, lanes and schedules.
 
+use sqlx::Row as _;
 use sqlx::postgres::PgRow;
-use sqlx::{PgConnection, PgPool, Row as _};
 
+use super::link::Link;
 use crate::clock::Millis;
 use crate::cron::StoredCron;
 use crate::driver::Result;
@@ -12,7 +13,7 @@ use crate::job::JobId;
 /// Below this many rows the tally is not worth adding up.
 const TALLY_ROWS: i64 = 200;
 
-pub(super) async fn cancel(conn: &mut PgConnection, id: JobId, now_ms: Millis) -> Result<Option<Cancelled>> {
+pub(super) async fn cancel(conn: &mut Link<'_>, id: JobId, now_ms: Millis) -> Result<Option<Cancelled>> {
     let row = sqlx::query(include_str!("sql/lock_job.sql")).bind(id.0).fetch_optional(&mut *conn).await?;
     let Some(row) = row else { return Ok(None) };
     if row.try_get::<i16, _>(1)? == 2 {
@@ -27,18 +28,18 @@ pub(super) async fn cancel(conn: &mut PgConnection, id: JobId, now_ms: Millis) -
     Ok(Some(Cancelled::Now))
 }
 
-pub(super) async fn requeue(conn: &mut PgConnection, id: JobId, now_ms: Millis) -> Result<bool> {
+pub(super) async fn requeue(conn: &mut Link<'_>, id: JobId, now_ms: Millis) -> Result<bool> {
     let sql = include_str!("sql/requeue_job.sql");
     Ok(sqlx::query(sql).bind(id.0).bind(now_ms).fetch_optional(conn).await?.is_some())
 }
 
-pub(super) async fn discard(conn: &mut PgConnection, ids: &[i64]) -> Result<u64> {
+pub(super) async fn discard(conn: &mut Link<'_>, ids: &[i64]) -> Result<u64> {
     let gone = sqlx::query(include_str!("sql/discard_jobs.sql")).bind(ids).fetch_all(conn).await?;
     Ok(gone.len() as u64)
 }
 
 pub(super) async fn purge(
-    conn: &mut PgConnection,
+    conn: &mut Link<'_>,
     now_ms: Millis,
     dead_before_ms: Millis,
     limit: u32,
@@ -56,14 +57,14 @@ pub(super) async fn purge(
     Ok(purged + discard(conn, &dead).await?)
 }
 
-pub(super) async fn erase(conn: &mut PgConnection, owner: &str) -> Result<u64> {
+pub(super) async fn erase(conn: &mut Link<'_>, owner: &str) -> Result<u64> {
     let gone: i64 =
         sqlx::query_scalar(include_str!("sql/erase_owner.sql")).bind(owner).fetch_one(conn).await?;
     Ok(gone.unsigned_abs())
 }
 
 pub(super) async fn limit_lane(
-    conn: &mut PgConnection,
+    conn: &mut Link<'_>,
     queue: &str,
     lane: &str,
     max_leased: Option<u32>,
@@ -79,7 +80,7 @@ pub(super) async fn limit_lane(
     Ok(())
 }
 
-pub(super) async fn set_cron(conn: &mut PgConnection, cron: &StoredCron) -> Result<()> {
+pub(super) async fn set_cron(conn: &mut Link<'_>, cron: &StoredCron) -> Result<()> {
     sqlx::query(include_str!("sql/set_cron.sql"))
         .bind(&cron.name)
         .bind(&cron.schedule)
@@ -90,13 +91,13 @@ pub(super) async fn set_cron(conn: &mut PgConnection, cron: &StoredCron) -> Resu
     Ok(())
 }
 
-pub(super) async fn drop_cron(conn: &mut PgConnection, name: &str) -> Result<bool> {
+pub(super) async fn drop_cron(conn: &mut Link<'_>, name: &str) -> Result<bool> {
     let dropped = sqlx::query(include_str!("sql/drop_cron.sql")).bind(name).execute(conn).await?;
     Ok(dropped.rows_affected() == 1)
 }
 
-pub(super) async fn crons(db: &PgPool, due_ms: Option<Millis>) -> Result<Vec<StoredCron>> {
-    let rows = sqlx::query(include_str!("sql/list_cron.sql")).bind(due_ms).fetch_all(db).await?;
+pub(super) async fn crons(link: &mut Link<'_>, due_ms: Option<Millis>) -> Result<Vec<StoredCron>> {
+    let rows = sqlx::query(include_str!("sql/list_cron.sql")).bind(due_ms).fetch_all(link).await?;
     let cron = |r: &PgRow| {
         Ok(StoredCron {
             name: r.try_get(0)?,
@@ -109,7 +110,7 @@ pub(super) async fn crons(db: &PgPool, due_ms: Option<Millis>) -> Result<Vec<Sto
 }
 
 pub(super) async fn advance_cron(
-    conn: &mut PgConnection,
+    conn: &mut Link<'_>,
     name: &str,
     from_ms: Millis,
     to_ms: Millis,
@@ -124,10 +125,10 @@ pub(super) async fn advance_cron(
 }
 
 /// Adds up the rows of the tally when there are many.
-pub(super) async fn compact(db: &PgPool) -> Result<()> {
-    let rows: i64 = sqlx::query_scalar(include_str!("sql/count_tally.sql")).fetch_one(db).await?;
+pub(super) async fn compact(link: &mut Link<'_>) -> Result<()> {
+    let rows: i64 = sqlx::query_scalar(include_str!("sql/count_tally.sql")).fetch_one(&mut *link).await?;
     if rows >= TALLY_ROWS {
-        sqlx::query(include_str!("sql/compact_tally.sql")).execute(db).await?;
+        sqlx::query(include_str!("sql/compact_tally.sql")).execute(link).await?;
     }
     Ok(())
 }

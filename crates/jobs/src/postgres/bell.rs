@@ -33,7 +33,8 @@ impl PgBell {
         let ringer = tokio::spawn(async move {
             loop {
                 asked.notified().await;
-                if let Err(e) = sqlx::query(include_str!("sql/ring.sql")).execute(&pool).await {
+                // In the simple protocol, which passes through poolers.
+                if let Err(e) = sqlx::raw_sql(include_str!("sql/ring.sql")).execute(&pool).await {
                     tracing::debug!(error = %e, "doorbell not rung, workers will poll");
                 }
             }
@@ -54,7 +55,7 @@ impl Drop for PgBell {
 }
 
 /// Counts `rung` up for every ring, by any process.
-pub(crate) async fn listen(pool: PgPool, rung: watch::Sender<u64>) {
+pub(super) async fn listen(pool: PgPool, rung: watch::Sender<u64>) {
     loop {
         match PgListener::connect_with(&pool).await {
             Ok(mut listener) => {

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use sqlx::Row as _;
 use sqlx::postgres::PgRow;
-use sqlx::{PgConnection, Row as _};
 use tokio::time::{Duration, Instant};
 
+use super::link::Link;
 use crate::clock::Millis;
 use crate::driver::{Claim, EXPIRED, EXPIRED_LAST, LANES_PER_CLAIM, Result, Turns, quantum};
 use crate::job::{Claimed, JobId, NewJob, Payload, Token};
@@ -97,7 +98,7 @@ impl Heads {
     }
 }
 
-pub(super) async fn peek(conn: &mut PgConnection, queue: &str, now_ms: Millis) -> Result<Seen> {
+pub(super) async fn peek(conn: &mut Link<'_>, queue: &str, now_ms: Millis) -> Result<Seen> {
     let row = sqlx::query(include_str!("sql/peek.sql")).bind(queue).bind(now_ms).fetch_one(conn).await?;
     Ok(Seen {
         expired: row.try_get(0)?,
@@ -108,7 +109,7 @@ pub(super) async fn peek(conn: &mut PgConnection, queue: &str, now_ms: Millis) -
 }
 
 pub(super) async fn claim(
-    conn: &mut PgConnection,
+    conn: &mut Link<'_>,
     claim: Claim<'_>,
     turns: &Turns,
     heads: &Heads,
@@ -153,7 +154,7 @@ pub(super) async fn claim(
 }
 
 /// Serves the lanes in turn, each with an equal share of the claim; what some cannot use goes to the others.
-async fn from_lanes(conn: &mut PgConnection, claim: Claim<'_>, turns: &Turns) -> Result<Vec<Claimed>> {
+async fn from_lanes(conn: &mut Link<'_>, claim: Claim<'_>, turns: &Turns) -> Result<Vec<Claimed>> {
     let mut claimed = Vec::new();
     // Once around: from the lane after the last served one to the last, then from the first to where it began.
     let start = turns.next(claim.queue);
@@ -191,7 +192,7 @@ fn before(lanes: &mut Vec<(String, Option<i32>)>, start: &str) -> bool {
 }
 
 /// Lanes from `from` on, each with its limit.
-async fn lanes(conn: &mut PgConnection, queue: &str, from: &str) -> Result<Vec<(String, Option<i32>)>> {
+async fn lanes(conn: &mut Link<'_>, queue: &str, from: &str) -> Result<Vec<(String, Option<i32>)>> {
     let rows = sqlx::query(include_str!("sql/lanes.sql"))
         .bind(queue)
         .bind(from)
@@ -202,7 +203,7 @@ async fn lanes(conn: &mut PgConnection, queue: &str, from: &str) -> Result<Vec<(
 }
 
 /// How many jobs of a lane may still be leased; none while another claimer counts them.
-async fn room(conn: &mut PgConnection, queue: &str, lane: &str, max_leased: Option<i32>) -> Result<u32> {
+async fn room(conn: &mut Link<'_>, queue: &str, lane: &str, max_leased: Option<i32>) -> Result<u32> {
     let Some(max_leased) = max_leased else { return Ok(u32::MAX) };
     let locked: bool = sqlx::query_scalar(include_str!("sql/lock_lane.sql"))
         .bind(queue)
@@ -222,7 +223,7 @@ async fn room(conn: &mut PgConnection, queue: &str, lane: &str, max_leased: Opti
 }
 
 async fn serve(
-    conn: &mut PgConnection,
+    conn: &mut Link<'_>,
     claim: Claim<'_>,
     turns: &Turns,
     mut lanes: Vec<(String, u32)>,
@@ -253,7 +254,7 @@ async fn serve(
 
 /// Claims from one lane; answers also where the last job stood.
 async fn from_lane(
-    conn: &mut PgConnection,
+    conn: &mut Link<'_>,
     claim: Claim<'_>,
     lane: &str,
     limit: u32,

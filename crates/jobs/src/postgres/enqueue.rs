@@ -1,7 +1,8 @@
 //! Adding jobs.
 
-use sqlx::{PgConnection, Row as _};
+use sqlx::Row as _;
 
+use super::link::Link;
 use crate::JobsError;
 use crate::clock::{Millis, millis};
 use crate::driver::Result;
@@ -12,11 +13,7 @@ const CHUNK: usize = 1000;
 /// How often the holder of a unique key may vanish between our INSERT and our look before we give up.
 const UNIQUE_TRIES: u32 = 10;
 
-pub(super) async fn insert(
-    conn: &mut PgConnection,
-    jobs: &[NewJob],
-    now_ms: Millis,
-) -> Result<Vec<Enqueued>> {
+pub(super) async fn insert(conn: &mut Link<'_>, jobs: &[NewJob], now_ms: Millis) -> Result<Vec<Enqueued>> {
     let mut done = Vec::with_capacity(jobs.len());
     for run in jobs.chunk_by(|a, b| plain(a) && plain(b)) {
         match run {
@@ -36,7 +33,7 @@ fn plain(job: &NewJob) -> bool {
     job.unique_key.is_none() && job.idempotency.is_none()
 }
 
-async fn many(conn: &mut PgConnection, jobs: &[NewJob], now_ms: Millis) -> Result<Vec<Enqueued>> {
+async fn many(conn: &mut Link<'_>, jobs: &[NewJob], now_ms: Millis) -> Result<Vec<Enqueued>> {
     let column = |of: fn(&NewJob) -> &str| jobs.iter().map(of).collect::<Vec<_>>();
     let rows = sqlx::query(include_str!("sql/insert_jobs.sql"))
         .bind(now_ms)
@@ -57,7 +54,7 @@ async fn many(conn: &mut PgConnection, jobs: &[NewJob], now_ms: Millis) -> Resul
 }
 
 /// A job that may have been enqueued before.
-async fn once(conn: &mut PgConnection, job: &NewJob, now_ms: Millis) -> Result<Enqueued> {
+async fn once(conn: &mut Link<'_>, job: &NewJob, now_ms: Millis) -> Result<Enqueued> {
     let owner = job.owner.as_deref().unwrap_or_default();
     if let Some(request) = &job.idempotency
         && let Some(there) = repeated(conn, owner, request, now_ms).await?
@@ -78,7 +75,7 @@ async fn once(conn: &mut PgConnection, job: &NewJob, now_ms: Millis) -> Result<E
 
 /// The job of an earlier request with this key, if there was one with the same body.
 async fn repeated(
-    conn: &mut PgConnection,
+    conn: &mut Link<'_>,
     owner: &str,
     request: &Idempotency,
     now_ms: Millis,
@@ -109,7 +106,7 @@ async fn repeated(
     Err(JobsError::Busy("an idempotency key comes and goes".into()))
 }
 
-async fn unique(conn: &mut PgConnection, job: &NewJob, now_ms: Millis) -> Result<Enqueued> {
+async fn unique(conn: &mut Link<'_>, job: &NewJob, now_ms: Millis) -> Result<Enqueued> {
     for _ in 0..UNIQUE_TRIES {
         let inserted = sqlx::query(include_str!("sql/insert_unique_job.sql"))
             .bind(now_ms)

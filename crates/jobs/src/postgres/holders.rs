@@ -1,15 +1,16 @@
 //! Who holds leases, and how long jobs take.
 
+use sqlx::Row as _;
 use sqlx::postgres::PgRow;
-use sqlx::{PgConnection, PgPool, Row as _};
 
+use super::link::Link;
 use crate::clock::Millis;
 use crate::driver::Result;
 use crate::stats::Holder;
 use crate::timing::{Kind, QueueTimes, Timed};
 
-pub(super) async fn holders(db: &PgPool, queue: Option<&str>, now_ms: Millis) -> Result<Vec<Holder>> {
-    let rows = sqlx::query(include_str!("sql/holders.sql")).bind(queue).bind(now_ms).fetch_all(db).await?;
+pub(super) async fn holders(link: &mut Link<'_>, queue: Option<&str>, now_ms: Millis) -> Result<Vec<Holder>> {
+    let rows = sqlx::query(include_str!("sql/holders.sql")).bind(queue).bind(now_ms).fetch_all(link).await?;
     let holder = |r: &PgRow| {
         Ok(Holder {
             queue: r.try_get(0)?,
@@ -22,7 +23,7 @@ pub(super) async fn holders(db: &PgPool, queue: Option<&str>, now_ms: Millis) ->
 }
 
 pub(super) async fn end_leases(
-    conn: &mut PgConnection,
+    conn: &mut Link<'_>,
     worker: &str,
     claimed_before_ms: Millis,
     now_ms: Millis,
@@ -36,7 +37,7 @@ pub(super) async fn end_leases(
     Ok(ended.max(0).unsigned_abs())
 }
 
-pub(super) async fn add_times(conn: &mut PgConnection, queue: &str, times: &[Timed]) -> Result<()> {
+pub(super) async fn add_times(conn: &mut Link<'_>, queue: &str, times: &[Timed]) -> Result<()> {
     sqlx::query(include_str!("sql/add_times.sql"))
         .bind(queue)
         .bind(times.iter().map(|t| t.kind as i16).collect::<Vec<_>>())
@@ -48,8 +49,8 @@ pub(super) async fn add_times(conn: &mut PgConnection, queue: &str, times: &[Tim
     Ok(())
 }
 
-pub(super) async fn times(db: &PgPool, queue: Option<&str>) -> Result<Vec<QueueTimes>> {
-    let rows = sqlx::query(include_str!("sql/times.sql")).bind(queue).fetch_all(db).await?;
+pub(super) async fn times(link: &mut Link<'_>, queue: Option<&str>) -> Result<Vec<QueueTimes>> {
+    let rows = sqlx::query(include_str!("sql/times.sql")).bind(queue).fetch_all(link).await?;
     let timed = |r: &PgRow| {
         let kind = Kind::from_stored(r.try_get::<i16, _>(1)?.into());
         Ok((r.try_get(0)?, Timed { kind, le_ms: r.try_get(2)?, count: r.try_get(3)?, sum_ms: r.try_get(4)? }))

@@ -1,16 +1,21 @@
 //! Reading without changing anything.
 
+use sqlx::Row as _;
 use sqlx::postgres::PgRow;
-use sqlx::{PgPool, Row as _};
 
+use super::link::Link;
 use crate::QueueStats;
 use crate::clock::Millis;
 use crate::driver::Result;
 use crate::info::{AttemptFailure, DeadCursor, DeadLetter, JobInfo, Progress};
 use crate::job::{JobId, JobState, Payload};
 
-pub(super) async fn stats(db: &PgPool, queue: Option<&str>, now_ms: Millis) -> Result<Vec<QueueStats>> {
-    let rows = sqlx::query(include_str!("sql/stats.sql")).bind(now_ms).bind(queue).fetch_all(db).await?;
+pub(super) async fn stats(
+    link: &mut Link<'_>,
+    queue: Option<&str>,
+    now_ms: Millis,
+) -> Result<Vec<QueueStats>> {
+    let rows = sqlx::query(include_str!("sql/stats.sql")).bind(now_ms).bind(queue).fetch_all(link).await?;
     rows.iter().map(|row| stats_of(row, now_ms)).collect()
 }
 
@@ -40,9 +45,11 @@ fn stats_of(row: &PgRow, now_ms: Millis) -> Result<QueueStats> {
     })
 }
 
-pub(super) async fn find(db: &PgPool, id: JobId) -> Result<Option<JobInfo>> {
-    let Some(row) = sqlx::query(include_str!("sql/find_job.sql")).bind(id.0).fetch_optional(db).await? else {
-        return finished(db, id).await;
+pub(super) async fn find(link: &mut Link<'_>, id: JobId) -> Result<Option<JobInfo>> {
+    let Some(row) =
+        sqlx::query(include_str!("sql/find_job.sql")).bind(id.0).fetch_optional(&mut *link).await?
+    else {
+        return finished(link, id).await;
     };
     let at_ms: Millis = row.try_get("ready_at_ms")?;
     let leased = row.try_get::<i64, _>("token")? != 0;
@@ -74,8 +81,8 @@ pub(super) async fn find(db: &PgPool, id: JobId) -> Result<Option<JobInfo>> {
     }))
 }
 
-async fn finished(db: &PgPool, id: JobId) -> Result<Option<JobInfo>> {
-    let row = sqlx::query(include_str!("sql/find_finished.sql")).bind(id.0).fetch_optional(db).await?;
+async fn finished(link: &mut Link<'_>, id: JobId) -> Result<Option<JobInfo>> {
+    let row = sqlx::query(include_str!("sql/find_finished.sql")).bind(id.0).fetch_optional(link).await?;
     let info = |row: PgRow| {
         let completed = row.try_get::<&str, _>("state")? == "completed";
         Ok(JobInfo {
@@ -96,8 +103,8 @@ async fn finished(db: &PgPool, id: JobId) -> Result<Option<JobInfo>> {
     row.map(info).transpose()
 }
 
-pub(super) async fn failures(db: &PgPool, id: JobId) -> Result<Vec<AttemptFailure>> {
-    let rows = sqlx::query(include_str!("sql/find_failures.sql")).bind(id.0).fetch_all(db).await?;
+pub(super) async fn failures(link: &mut Link<'_>, id: JobId) -> Result<Vec<AttemptFailure>> {
+    let rows = sqlx::query(include_str!("sql/find_failures.sql")).bind(id.0).fetch_all(link).await?;
     let failure = |r: &PgRow| {
         Ok(AttemptFailure {
             attempt: r.try_get::<i32, _>(0)?.unsigned_abs(),
@@ -109,13 +116,18 @@ pub(super) async fn failures(db: &PgPool, id: JobId) -> Result<Vec<AttemptFailur
     rows.iter().map(failure).collect()
 }
 
-pub(super) async fn dead(db: &PgPool, queue: &str, after: DeadCursor, limit: u32) -> Result<Vec<DeadLetter>> {
+pub(super) async fn dead(
+    link: &mut Link<'_>,
+    queue: &str,
+    after: DeadCursor,
+    limit: u32,
+) -> Result<Vec<DeadLetter>> {
     let rows = sqlx::query(include_str!("sql/list_dead.sql"))
         .bind(queue)
         .bind(after.died_at_ms)
         .bind(after.id.0)
         .bind(i64::from(limit))
-        .fetch_all(db)
+        .fetch_all(link)
         .await?;
     let letter = |r: &PgRow| {
         Ok(DeadLetter {

@@ -5,6 +5,7 @@ mod bell;
 mod claim;
 mod enqueue;
 mod holders;
+mod link;
 mod look;
 mod open;
 mod settle;
@@ -12,9 +13,10 @@ mod settle;
 use std::sync::Arc;
 
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+use tokio::sync::watch;
 
-pub(crate) use bell::{PgBell, listen};
-pub(crate) use open::{migrate, open};
+pub(crate) use bell::PgBell;
+pub(crate) use open::open;
 
 use crate::QueueStats;
 use crate::clock::Millis;
@@ -22,15 +24,20 @@ use crate::cron::StoredCron;
 use crate::driver::{Claim, Driver, Extended, Next, Result, Turns};
 use crate::info::{AttemptFailure, Cancelled, DeadCursor, DeadLetter, JobInfo};
 use crate::job::{Claimed, Enqueued, JobId, NewJob};
+use crate::migrate::Migration;
+use crate::sqlite::Listening;
 use crate::stats::Holder;
 use crate::timing::{QueueTimes, Timed};
 use claim::Heads;
+use link::{Link, Reading};
 
 /// See the module.
 #[derive(Debug, Clone)]
 pub(crate) struct PostgresDriver {
     pub(crate) pool: PgPool,
     pub(crate) bell: Arc<PgBell>,
+    /// Connections lead through a transaction pooler.
+    pooler: bool,
     turns: Turns,
     heads: Heads,
 }
@@ -40,6 +47,24 @@ pub(crate) struct PostgresDriver {
 impl PostgresDriver {
     pub(crate) async fn begin(&self) -> Result<Transaction<'static, Postgres>> {
         Ok(self.pool.begin().await?)
+    }
+
+    /// Brings the tables of `component` up to the last of `steps`.
+    pub(crate) async fn migrate(&self, component: &str, steps: &[Migration]) -> Result<()> {
+        open::migrate(&self.pool, self.pooler, component, steps).await
+    }
+
+    /// Counts `rung` up for every ring, by any process. None behind a pooler, through which no LISTEN gets.
+    pub(crate) fn listen(&self, rung: watch::Sender<u64>) -> Option<Listening> {
+        if self.pooler { None } else { Some(Listening::to(bell::listen(self.pool.clone(), rung))) }
+    }
+
+    fn link<'c>(&self, conn: &'c mut PgConnection) -> Link<'c> {
+        Link::new(conn, self.pooler)
+    }
+
+    async fn read(&self) -> Result<Reading> {
+        Reading::from(&self.pool, self.pooler).await
     }
 }
 
@@ -53,17 +78,16 @@ impl Driver for PostgresDriver {
         now_ms: Millis,
     ) -> Result<Vec<Enqueued>> {
         self.heads.added(jobs, now_ms);
-        enqueue::insert(conn, jobs, now_ms).await
+        enqueue::insert(&mut self.link(conn), jobs, now_ms).await
     }
 
     async fn peek(&self, queue: &str, now_ms: Millis) -> Result<bool> {
-        let mut conn = self.pool.acquire().await?;
-        let seen = claim::peek(&mut conn, queue, now_ms).await?;
+        let seen = claim::peek(&mut self.read().await?.link(), queue, now_ms).await?;
         Ok(seen.expired || seen.due || seen.ready)
     }
 
     async fn claim(&self, conn: &mut PgConnection, claim: Claim<'_>) -> Result<Vec<Claimed>> {
-        claim::claim(conn, claim, &self.turns, &self.heads).await
+        claim::claim(&mut self.link(conn), claim, &self.turns, &self.heads).await
     }
 
     async fn extend(
@@ -73,7 +97,7 @@ impl Driver for PostgresDriver {
         now_ms: Millis,
         until_ms: Millis,
     ) -> Result<Vec<Extended>> {
-        settle::extend(conn, jobs, now_ms, until_ms).await
+        settle::extend(&mut self.link(conn), jobs, now_ms, until_ms).await
     }
 
     async fn complete(
@@ -83,7 +107,7 @@ impl Driver for PostgresDriver {
         jobs: &[&Claimed],
         now_ms: Millis,
     ) -> Result<Vec<JobId>> {
-        settle::complete(conn, jobs, now_ms).await
+        settle::complete(&mut self.link(conn), jobs, now_ms).await
     }
 
     async fn give_up(
@@ -96,7 +120,7 @@ impl Driver for PostgresDriver {
         if matches!(next, Next::Release) {
             self.heads.forget(&job.queue);
         }
-        settle::give_up(conn, job, now_ms, next).await
+        settle::give_up(&mut self.link(conn), job, now_ms, next).await
     }
 
     async fn progress(
@@ -107,15 +131,15 @@ impl Driver for PostgresDriver {
         permille: u16,
         note: &str,
     ) -> Result<bool> {
-        settle::progress(conn, job, now_ms, permille, note).await
+        settle::progress(&mut self.link(conn), job, now_ms, permille, note).await
     }
 
     async fn stats(&self, queue: Option<&str>, now_ms: Millis) -> Result<Vec<QueueStats>> {
-        look::stats(&self.pool, queue, now_ms).await
+        look::stats(&mut self.read().await?.link(), queue, now_ms).await
     }
 
     async fn holders(&self, queue: Option<&str>, now_ms: Millis) -> Result<Vec<Holder>> {
-        holders::holders(&self.pool, queue, now_ms).await
+        holders::holders(&mut self.read().await?.link(), queue, now_ms).await
     }
 
     async fn end_leases(
@@ -125,40 +149,40 @@ impl Driver for PostgresDriver {
         claimed_before_ms: Millis,
         now_ms: Millis,
     ) -> Result<u64> {
-        holders::end_leases(conn, worker, claimed_before_ms, now_ms).await
+        holders::end_leases(&mut self.link(conn), worker, claimed_before_ms, now_ms).await
     }
 
     async fn add_times(&self, conn: &mut PgConnection, queue: &str, times: &[Timed]) -> Result<()> {
-        holders::add_times(conn, queue, times).await
+        holders::add_times(&mut self.link(conn), queue, times).await
     }
 
     async fn times(&self, queue: Option<&str>) -> Result<Vec<QueueTimes>> {
-        holders::times(&self.pool, queue).await
+        holders::times(&mut self.read().await?.link(), queue).await
     }
 
     async fn find(&self, id: JobId) -> Result<Option<JobInfo>> {
-        look::find(&self.pool, id).await
+        look::find(&mut self.read().await?.link(), id).await
     }
 
     async fn failures(&self, id: JobId) -> Result<Vec<AttemptFailure>> {
-        look::failures(&self.pool, id).await
+        look::failures(&mut self.read().await?.link(), id).await
     }
 
     async fn cancel(&self, conn: &mut PgConnection, id: JobId, now_ms: Millis) -> Result<Option<Cancelled>> {
-        admin::cancel(conn, id, now_ms).await
+        admin::cancel(&mut self.link(conn), id, now_ms).await
     }
 
     async fn dead(&self, queue: &str, after: DeadCursor, limit: u32) -> Result<Vec<DeadLetter>> {
-        look::dead(&self.pool, queue, after, limit).await
+        look::dead(&mut self.read().await?.link(), queue, after, limit).await
     }
 
     async fn requeue(&self, conn: &mut PgConnection, id: JobId, now_ms: Millis) -> Result<bool> {
         self.heads.forget_all();
-        admin::requeue(conn, id, now_ms).await
+        admin::requeue(&mut self.link(conn), id, now_ms).await
     }
 
     async fn discard(&self, conn: &mut PgConnection, id: JobId) -> Result<bool> {
-        Ok(admin::discard(conn, &[id.0]).await? == 1)
+        Ok(admin::discard(&mut self.link(conn), &[id.0]).await? == 1)
     }
 
     async fn purge(
@@ -168,11 +192,11 @@ impl Driver for PostgresDriver {
         dead_before_ms: Millis,
         limit: u32,
     ) -> Result<u64> {
-        admin::purge(conn, now_ms, dead_before_ms, limit).await
+        admin::purge(&mut self.link(conn), now_ms, dead_before_ms, limit).await
     }
 
     async fn erase(&self, conn: &mut PgConnection, owner: &str) -> Result<u64> {
-        admin::erase(conn, owner).await
+        admin::erase(&mut self.link(conn), owner).await
     }
 
     async fn limit_lane(
@@ -182,19 +206,19 @@ impl Driver for PostgresDriver {
         lane: &str,
         max_leased: Option<u32>,
     ) -> Result<()> {
-        admin::limit_lane(conn, queue, lane, max_leased).await
+        admin::limit_lane(&mut self.link(conn), queue, lane, max_leased).await
     }
 
     async fn set_cron(&self, conn: &mut PgConnection, cron: &StoredCron) -> Result<()> {
-        admin::set_cron(conn, cron).await
+        admin::set_cron(&mut self.link(conn), cron).await
     }
 
     async fn drop_cron(&self, conn: &mut PgConnection, name: &str) -> Result<bool> {
-        admin::drop_cron(conn, name).await
+        admin::drop_cron(&mut self.link(conn), name).await
     }
 
     async fn crons(&self, due_ms: Option<Millis>) -> Result<Vec<StoredCron>> {
-        admin::crons(&self.pool, due_ms).await
+        admin::crons(&mut self.read().await?.link(), due_ms).await
     }
 
     async fn advance_cron(
@@ -204,10 +228,10 @@ impl Driver for PostgresDriver {
         from_ms: Millis,
         to_ms: Millis,
     ) -> Result<bool> {
-        admin::advance_cron(conn, name, from_ms, to_ms).await
+        admin::advance_cron(&mut self.link(conn), name, from_ms, to_ms).await
     }
 
     async fn tidy(&self) -> Result<()> {
-        admin::compact(&self.pool).await
+        admin::compact(&mut self.read().await?.link()).await
     }
 }

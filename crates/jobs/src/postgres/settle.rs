@@ -1,13 +1,14 @@
 //! What happens to a lease once it is held.
 
-use sqlx::{PgConnection, Row as _};
+use sqlx::Row as _;
 
+use super::link::Link;
 use crate::clock::Millis;
 use crate::driver::{Extended, Next, Result};
 use crate::job::{Claimed, JobId};
 
 pub(super) async fn extend(
-    conn: &mut PgConnection,
+    conn: &mut Link<'_>,
     jobs: &[&Claimed],
     now_ms: Millis,
     until_ms: Millis,
@@ -22,11 +23,7 @@ pub(super) async fn extend(
     rows.iter().map(|r| Ok(Extended { job: JobId(r.try_get(0)?), cancel: r.try_get(1)? })).collect()
 }
 
-pub(super) async fn complete(
-    conn: &mut PgConnection,
-    jobs: &[&Claimed],
-    now_ms: Millis,
-) -> Result<Vec<JobId>> {
+pub(super) async fn complete(conn: &mut Link<'_>, jobs: &[&Claimed], now_ms: Millis) -> Result<Vec<JobId>> {
     if jobs.is_empty() {
         return Ok(Vec::new());
     }
@@ -45,7 +42,7 @@ pub(super) async fn complete(
 }
 
 pub(super) async fn give_up(
-    conn: &mut PgConnection,
+    conn: &mut Link<'_>,
     job: &Claimed,
     now_ms: Millis,
     next: Next<'_>,
@@ -66,7 +63,7 @@ pub(super) async fn give_up(
 }
 
 pub(super) async fn progress(
-    conn: &mut PgConnection,
+    conn: &mut Link<'_>,
     job: &Claimed,
     now_ms: Millis,
     permille: u16,

@@ -17,6 +17,8 @@ pub(crate) struct Fixture {
     pub(crate) clock: Arc<ManualClock>,
     /// A second handle on the same database, where there can be one.
     pub(crate) other: Jobs,
+    /// The one handle hears what the other commits; otherwise workers poll.
+    pub(crate) rings: bool,
     _dir: Option<tempfile::TempDir>,
 }
 
@@ -27,7 +29,7 @@ fn options(clock: &Arc<ManualClock>) -> JobsOptions {
 pub(crate) async fn memory() -> Fixture {
     let clock = Arc::new(ManualClock::at(START_MS));
     let jobs = Jobs::open("memory:", options(&clock)).await.unwrap();
-    Fixture { other: jobs.clone(), jobs, clock, _dir: None }
+    Fixture { other: jobs.clone(), jobs, clock, rings: true, _dir: None }
 }
 
 pub(crate) async fn sqlite() -> Fixture {
@@ -36,12 +38,19 @@ pub(crate) async fn sqlite() -> Fixture {
     let url = format!("sqlite://{}", dir.path().join("queue.db").display());
     let jobs = Jobs::open(&url, options(&clock)).await.unwrap();
     let other = Jobs::open(&url, options(&clock)).await.unwrap();
-    Fixture { jobs, clock, other, _dir: Some(dir) }
+    Fixture { jobs, clock, other, rings: true, _dir: Some(dir) }
 }
 
 /// None if the tests were told to do without Postgres.
 pub(crate) async fn postgres() -> Option<Fixture> {
     Some(postgres_emptied(&plimsoll_test_postgres::server(false)?.database().await).await)
+}
+
+/// The same by way of pgbouncer; the queue finds that out by itself.
+pub(crate) async fn pgbouncer() -> Option<Fixture> {
+    let pgbouncer = plimsoll_test_postgres::pgbouncer()?;
+    let database = pgbouncer.server.new_database().await.unwrap();
+    Some(Fixture { rings: false, ..postgres_emptied(&pgbouncer.url(&database)).await })
 }
 
 /// A database that may have been used before.
@@ -51,7 +60,7 @@ pub(crate) async fn postgres_emptied(url: &str) -> Fixture {
     let jobs = Jobs::open(url, options()).await.unwrap();
     let other = Jobs::open(url, options()).await.unwrap();
     sqlx::raw_sql(include_str!("empty_postgres.sql")).execute(jobs.postgres().unwrap()).await.unwrap();
-    Fixture { jobs, clock, other, _dir: None }
+    Fixture { jobs, clock, other, rings: true, _dir: None }
 }
 
 impl Fixture {

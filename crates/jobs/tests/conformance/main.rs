@@ -34,6 +34,15 @@ macro_rules! every_driver {
                 }
             }
         )* })* }
+        /// Postgres behind a real pgbouncer that keeps nothing of a session but its transactions.
+        mod pgbouncer { $(mod $module { $(
+            #[tokio::test]
+            async fn $name() {
+                if let Some(fixture) = crate::fixture::pgbouncer().await {
+                    crate::$module::$name(fixture).await;
+                }
+            }
+        )* })* }
     };
 }
 

@@ -205,3 +205,10 @@ fn postgres_answers_like_the_model() {
     let url = tokio::runtime::Runtime::new().unwrap().block_on(server.database());
     agree(async || fixture::postgres_emptied(&url).await, 30);
 }
+
+#[test]
+fn postgres_behind_pgbouncer_answers_like_the_model() {
+    let Some(pgbouncer) = plimsoll_test_postgres::pgbouncer() else { return };
+    let database = tokio::runtime::Runtime::new().unwrap().block_on(pgbouncer.server.new_database()).unwrap();
+    agree(async || fixture::postgres_emptied(&pgbouncer.url(&database)).await, 10);
+}

@@ -14,7 +14,7 @@ mod proxy;
 mod record;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
 
@@ -54,15 +54,16 @@ fn histories(kind: &str, database: impl AsyncFn(u64) -> Database) {
     let one = async |n: u64| {
         let plan = Plan { seed: first.wrapping_add(n), hurting: HURTING, unfenced: false };
         let database = database(n).await;
+        let begun = Instant::now();
         let story = history::run(&database, plan).await;
         database.forget();
-        (plan.seed, story)
+        (plan.seed, begun.elapsed(), story)
     };
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let mut all = std::pin::pin!(futures::stream::iter(0..count).map(one).buffer_unordered(at_once));
-        while let Some((seed, story)) = all.next().await {
+        while let Some((seed, took, story)) = all.next().await {
             match story {
-                Ok(story) => told.add(story),
+                Ok(story) => told.add(seed, took, story),
                 Err(e) => {
                     panic!("{kind}, PLIMSOLL_TORTURE_SEED={seed} PLIMSOLL_TORTURE_HISTORIES=1: {e}")
                 }
@@ -86,12 +87,15 @@ struct Told {
     cancelled: usize,
     leases_lost: u64,
     events: usize,
+    /// How long it took, and its seed.
+    slowest: (Duration, u64),
 }
 
 // === impl Told ===
 
 impl Told {
-    fn add(&mut self, Story { faults, sums }: Story) {
+    fn add(&mut self, seed: u64, took: Duration, Story { faults, sums }: Story) {
+        self.slowest = self.slowest.max((took, seed));
         self.histories += 1;
         faults.into_iter().for_each(|(fault, n)| *self.faults.entry(fault).or_default() += n);
         self.accepted += sums.accepted;
@@ -111,7 +115,13 @@ impl std::fmt::Display for Told {
             f,
             "{histories} histories, {accepted} jobs accepted, {done} done, {dead} dead, {cancelled} cancelled, "
         )?;
-        write!(f, "{leases_lost} leases lost, {events} changes of state; {faults} faults: {:?}", self.faults)
+        write!(
+            f,
+            "{leases_lost} leases lost, {events} changes of state; {faults} faults: {:?}; ",
+            self.faults
+        )?;
+        let (took, seed) = self.slowest;
+        write!(f, "slowest {:.1} s (seed {seed})", took.as_secs_f64())
     }
 }
 
