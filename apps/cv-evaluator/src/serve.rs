@@ -5,7 +5,7 @@ use std::sync::Arc;
 use app_kit::health::{Check, Health};
 use app_kit::metrics::HttpMetrics;
 use app_kit::server::{self, Drained, ServerOptions};
-use plimsoll_jobs::{Jobs, JobsOptions};
+use plimsoll_jobs::Jobs;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -74,7 +74,7 @@ pub async fn serve(
 
 /// Opens database and queue.
 pub(crate) async fn open_store(common: &Common) -> Result<Store, StoreError> {
-    let jobs = Jobs::open(&common.queue_url, JobsOptions::default()).await?;
+    let jobs = Jobs::open(&common.queue_url, common.jobs.clone()).await?;
     Store::open(jobs).await
 }
 

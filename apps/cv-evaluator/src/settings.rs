@@ -8,6 +8,7 @@ use app_kit::health::Identity;
 use app_kit::network::Network;
 use app_kit::settings::{Mistakes, Settings};
 use cv_scoring::{ApiKey, EmbeddingsConfig, OpenAiConfig};
+use plimsoll_jobs::JobsOptions;
 
 use crate::admin::{AdminSettings, PasswordHash};
 use crate::api::auth::{ApiKeys, KeyDigest};
@@ -21,6 +22,10 @@ pub const VARIABLES: &[(&str, &str)] = &[
         "database and queue, sqlite:///absolute/path.db or postgres://user:password@host/database; default sqlite:cv-evaluator.db",
     ),
     ("DATABASE_URL", "the same, when PLIMSOLL_QUEUE_URL is not set"),
+    (
+        "DATABASE_CONNECTIONS",
+        "connections that this process opens at most, besides the one that writes in SQLite; default 8",
+    ),
     ("PLIMSOLL_INSTANCE", "name of this instance in /healthz, logs and leases"),
     ("PLIMSOLL_SERVICE", "name of the service in /healthz"),
     ("PLIMSOLL_DRAIN_S", "seconds from SIGTERM to the end; default 30"),
@@ -73,6 +78,8 @@ pub struct Common {
     pub listen: SocketAddr,
     /// Database and queue.
     pub queue_url: String,
+    /// How to open it.
+    pub jobs: JobsOptions,
     /// Who we are.
     pub identity: Identity,
     /// From SIGTERM to the end.
@@ -213,9 +220,13 @@ impl Common {
                 "give sqlite:///absolute/path.db or postgres://user:password@host/database",
             );
         }
+        let connections = narrow(env.number("DATABASE_CONNECTIONS", 8, 4..=1000));
+        // In Postgres the queue opens four connections for each reader: handlers, heartbeats and writers need some too.
+        let readers = if queue_url.starts_with("sqlite:") { connections } else { connections / 4 };
         Self {
             listen: SocketAddr::new(host, port),
             queue_url,
+            jobs: JobsOptions { readers, ..JobsOptions::default() },
             identity: Identity::new(
                 env.text("PLIMSOLL_INSTANCE"),
                 env.text("PLIMSOLL_SERVICE"),

@@ -95,10 +95,12 @@ impl Controller {
     }
 
     async fn reload(&mut self, stack: Stack) -> Result<Vec<String>, Refusal> {
-        if stack.name != self.stack.name || stack.admin != self.stack.admin || stack.state != self.stack.state
-        {
+        let fixed = |stack: &Stack| {
+            (stack.name.clone(), stack.state.clone(), stack.admin.clone(), stack.queue.clone())
+        };
+        if fixed(&stack) != fixed(&self.stack) {
             return Err(Refusal::NotNow {
-                message: "`name`, `state` and `admin` cannot change while the stack runs".to_owned(),
+                message: "`name`, `state`, `admin` and `queue` cannot change while the stack runs".to_owned(),
                 hint: "stop it with `plimsoll down` and start it again".to_owned(),
             });
         }

@@ -1,4 +1,4 @@
-//! The `control` and `admin` sections.
+//! The `control`, `admin` and `queue` sections.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::decode::{At, Field, Fields};
 use crate::diagnostic::Sink;
 use crate::names::is_env_name;
-use crate::types::{Admin, Control, defaults};
+use crate::types::{Admin, Control, Queue, defaults};
 
 /// The admin section and where its listener stands in the file, if it does.
 pub(crate) struct AdminDraft {
@@ -29,16 +29,8 @@ pub(crate) fn admin(field: &Field<'_>, sink: &mut Sink) -> Option<AdminDraft> {
     let listen = fields
         .optional("listen")
         .and_then(|field| Some(At { at: field.at(), value: field.socket_addr(sink)? }));
-    let token_env = fields.optional("token_env").and_then(|field| {
-        // Never repeated in the message: it may be the token itself.
-        let name = field.any_text(sink).unwrap_or_default();
-        if !is_env_name(name) {
-            let what = "`token_env` must be the name of an environment variable";
-            sink.hint(field.at(), what, "such as `PLIMSOLL_ADMIN_TOKEN`; the token itself never stands here");
-            return None;
-        }
-        Some(name.to_owned())
-    });
+    let hint = "such as `PLIMSOLL_ADMIN_TOKEN`; the token itself never stands here";
+    let token_env = env_name(&fields, "token_env", hint, sink);
     if let Some(listen) = listen
         && !listen.value.ip().is_loopback()
         && fields.optional("token_env").is_none()
@@ -49,4 +41,24 @@ pub(crate) fn admin(field: &Field<'_>, sink: &mut Sink) -> Option<AdminDraft> {
     }
     let address = listen.map_or(defaults::ADMIN_LISTEN, |listen| listen.value);
     Some(AdminDraft { listen, admin: Admin { listen: address, token_env } })
+}
+
+/// Reads `queue`.
+pub(crate) fn queue(field: &Field<'_>, sink: &mut Sink) -> Queue {
+    let hint = "such as `DATABASE_URL`; the address itself, which may hold a password, never stands here";
+    let url_env =
+        Fields::open(field, &["url_env"], sink).and_then(|fields| env_name(&fields, "url_env", hint, sink));
+    Queue { url_env }
+}
+
+/// The name of an environment variable with a secret in it.
+fn env_name(fields: &Fields<'_>, key: &'static str, hint: &str, sink: &mut Sink) -> Option<String> {
+    let field = fields.optional(key)?;
+    // Never repeated in the message: it may be the secret itself.
+    let name = field.any_text(sink).unwrap_or_default();
+    if !is_env_name(name) {
+        sink.hint(field.at(), format!("`{key}` must be the name of an environment variable"), hint);
+        return None;
+    }
+    Some(name.to_owned())
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::check;
-use crate::control::{admin, control};
+use crate::control::{admin, control, queue};
 use crate::decode::{Field, Fields};
 use crate::diagnostic::{Diagnostics, Sink};
 use crate::gateway::{GatewayDraft, gateway};
@@ -28,7 +28,8 @@ pub fn parse(file_name: &str, source: &[u8]) -> Result<Stack, Diagnostics> {
 
 fn stack(root: &Node, sink: &mut Sink) -> Option<Stack> {
     let root = Field { label: "a stack file".to_owned(), node: root };
-    let fields = Fields::open(&root, &["name", "state", "gateway", "services", "control", "admin"], sink)?;
+    let fields =
+        Fields::open(&root, &["name", "state", "gateway", "services", "control", "admin", "queue"], sink)?;
     let name = fields
         .required("name", "such as `name: cv-evaluator`", sink)
         .and_then(|field| stack_name(&field, sink));
@@ -60,6 +61,7 @@ fn stack(root: &Node, sink: &mut Sink) -> Option<Stack> {
         services: services?.into_iter().map(complete).collect::<Option<BTreeMap<_, _>>>()?,
         control: fields.optional("control").map(|field| control(&field, sink)).unwrap_or_default(),
         admin: admin.map(|draft| draft.admin).unwrap_or_default(),
+        queue: fields.optional("queue").map(|field| queue(&field, sink)).unwrap_or_default(),
     })
 }
 

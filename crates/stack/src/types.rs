@@ -57,6 +57,8 @@ pub struct Stack {
     pub control: Control,
     /// The admin API.
     pub admin: Admin,
+    /// Where the stack's jobs wait.
+    pub queue: Queue,
 }
 
 /// The listener that takes requests from outside.
@@ -165,6 +167,14 @@ pub struct Admin {
     pub listen: SocketAddr,
     /// Name of the environment variable that holds the admin token.
     pub token_env: Option<String>,
+}
+
+/// The database of the stack's jobs, which is the applications' own as well.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Queue {
+    /// Name of the environment variable that holds its address (`postgres://…` or `sqlite://…`), for an address may hold a
+    /// password. None: a SQLite file in the stack's state directory.
+    pub url_env: Option<String>,
 }
 
 // === impl Stack ===

@@ -33,6 +33,19 @@ fn shipped_cv_evaluator_stack_is_right() {
 }
 
 #[test]
+fn shipped_postgres_stack_differs_in_its_queue_only() {
+    let shipped = |name: &str| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../stacks").join(name);
+        let source = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        parse(name, &source).unwrap_or_else(|error| panic!("{error}"))
+    };
+    let (file, postgres) = (shipped("cv-evaluator.yaml"), shipped("cv-evaluator-postgres.yaml"));
+    assert_eq!(file.queue.url_env, None);
+    assert_eq!(postgres.queue.url_env.as_deref(), Some("DATABASE_URL"));
+    assert_eq!(Stack { name: file.name.clone(), queue: file.queue.clone(), ..postgres }, file);
+}
+
+#[test]
 fn smallest_stack_gets_every_default() {
     let stack = read("name: a\nservices: { b: { command: [c] } }\n");
     assert_eq!(stack.gateway, None);

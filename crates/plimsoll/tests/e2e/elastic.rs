@@ -26,7 +26,8 @@ const MAX_WORKERS: u32 = 4;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flood_scales_out_and_back_in_and_two_kills_lose_and_double_nothing() {
     let model = Model::start(THINKING);
-    let settings = Settings { env: model.env(), api: (2, 2), worker: (1, MAX_WORKERS) };
+    let settings =
+        Settings { env: model.env(), api: (2, 2), worker: (1, MAX_WORKERS), ..Settings::default() };
     let stack = Arc::new(Stack::start(&settings).await);
     assert_eq!(worker(&stack.view().await.unwrap()).ready, 1, "starts with one");
 

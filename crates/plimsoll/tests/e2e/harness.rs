@@ -15,12 +15,16 @@ use tempfile::TempDir;
 /// Longest that any single expectation may take: generous, because machines are shared; a passing test never needs it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
+/// Where a stack whose queue is elsewhere finds its address.
+const QUEUE_URL_ENV: &str = "E2E_DATABASE_URL";
+
 /// A stack in a directory of its own.
 pub(crate) struct Stack {
     directory: TempDir,
     pub(crate) edge: SocketAddr,
     pub(crate) admin: SocketAddr,
     process: Option<Child>,
+    queue_url: Option<String>,
     pub(crate) http: reqwest::Client,
 }
 
@@ -32,11 +36,13 @@ pub(crate) struct Settings {
     pub(crate) api: (u32, u32),
     /// Instances of the worker: minimum and maximum.
     pub(crate) worker: (u32, u32),
+    /// Database of the queue, handed over in the environment; none keeps it in the stack's own file.
+    pub(crate) queue_url: Option<String>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { env: Vec::new(), api: (1, 2), worker: (1, 4) }
+        Self { env: Vec::new(), api: (1, 2), worker: (1, 4), queue_url: None }
     }
 }
 
@@ -52,7 +58,8 @@ impl Stack {
         let file = directory.path().join("stack.yaml");
         std::fs::write(&file, stack_file(settings, edge, admin)).expect("the stack file is written");
         let http = reqwest::Client::builder().timeout(PATIENCE).build().expect("an HTTP client");
-        let mut stack = Self { directory, edge, admin, process: None, http };
+        let mut stack =
+            Self { directory, edge, admin, process: None, queue_url: settings.queue_url.clone(), http };
         stack.up().await;
         stack
     }
@@ -68,6 +75,7 @@ impl Stack {
         let process = Command::new(binary("plimsoll"))
             .arg("up")
             .arg(self.directory.path().join("stack.yaml"))
+            .envs(self.queue_url.iter().map(|url| (QUEUE_URL_ENV, url)))
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a file handle"))
             .stderr(log)
@@ -224,9 +232,14 @@ fn stack_file(settings: &Settings, edge: SocketAddr, admin: SocketAddr) -> Strin
     let env: String = settings.env.iter().map(|(name, value)| format!("      {name}: {value:?}\n")).collect();
     let (api_min, api_max) = settings.api;
     let (worker_min, worker_max) = settings.worker;
+    let queue = match &settings.queue_url {
+        Some(_) => format!("queue: {{ url_env: {QUEUE_URL_ENV} }}"),
+        None => String::new(),
+    };
     format!(
         r#"name: e2e
 state: state
+{queue}
 gateway:
   listen: {edge}
   routes:

@@ -10,6 +10,7 @@ mod harness;
 mod model;
 mod operator;
 mod page;
+mod postgres;
 mod queue;
 mod restart;
 mod tour;

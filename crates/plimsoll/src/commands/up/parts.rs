@@ -34,11 +34,13 @@ pub(super) async fn start(stack: Stack, place: &Place) -> anyhow::Result<Running
     create_state_dir(&place.state_dir)?;
     // Absolute and without symbolic links, because instances in other directories get it too.
     let state_dir = std::fs::canonicalize(&place.state_dir)?;
-    let queue_url = format!("sqlite://{}", state_dir.join("queue.db").display());
+    let queue_url = queue_url(&stack, &state_dir)?;
 
     // The lock in the fleet's start comes first: a second `up` on the same state must touch nothing.
     let fleet = Fleet::start(fleet_config(&stack, state_dir.clone(), &queue_url)?).await?;
-    let jobs = Jobs::open(&queue_url, JobsOptions::default()).await.context("cannot open the queue")?;
+    let jobs = Jobs::open(&queue_url, JobsOptions { readers: 1, ..JobsOptions::default() })
+        .await
+        .context("cannot open the queue")?;
     let gateway = match &stack.gateway {
         Some(gateway) => {
             let policies = stack.services.iter().map(|(name, service)| (name.clone(), service.balance));
@@ -123,6 +125,16 @@ fn fleet_config(
         tracing::info!("{} | {}", line.instance, line.text);
     }));
     Ok(config)
+}
+
+/// Where jobs wait: in the database that the stack names, else in a file of the stack's own.
+fn queue_url(stack: &Stack, state_dir: &std::path::Path) -> anyhow::Result<String> {
+    match &stack.queue.url_env {
+        Some(name) => {
+            std::env::var(name).with_context(|| format!("queue.url_env names {name}, which is not set"))
+        }
+        None => Ok(format!("sqlite://{}", state_dir.join("queue.db").display())),
+    }
 }
 
 fn admin_token(stack: &Stack) -> anyhow::Result<Option<Secret>> {
