@@ -13,10 +13,11 @@ use plimsoll_jobs::Jobs;
 use plimsoll_scale::{Settings, Time};
 use plimsoll_stack::Stack;
 use tokio::sync::{mpsc, watch};
-use tokio::time::MissedTickBehavior;
 
 use crate::{
+    dead::{self, Lost},
     deciding::{self, Round},
+    delay::Delays,
     feed::Feed,
     handle::{Command, Handle, Shared},
     incident::Incidents,
@@ -28,11 +29,9 @@ use crate::{
     record::{Draft, Kind},
     service::Managed,
     signal::Signals,
+    wake::{Bell, Bells, Looks, Pacing},
 };
 
-/// How often queues and usage are looked at, and so the longest time until a change is noticed. Instances coming and going
-/// are followed by event.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Commands that may wait; more than an operator can type.
 const COMMANDS: usize = 64;
 
@@ -78,6 +77,14 @@ pub(crate) struct Controller {
 /// # Errors
 /// When the decision log cannot be opened.
 pub fn start(parts: Parts) -> std::io::Result<Handle> {
+    start_paced(parts, Pacing::default())
+}
+
+/// Starts the loop with another rhythm of looks.
+///
+/// # Errors
+/// When the decision log cannot be opened.
+pub fn start_paced(parts: Parts, pacing: Pacing) -> std::io::Result<Handle> {
     let log = DecisionLog::open(&parts.state_dir)?;
     let damaged = log.damaged_lines();
     let shared = Arc::new(Shared {
@@ -87,6 +94,7 @@ pub fn start(parts: Parts) -> std::io::Result<Handle> {
         fleet: parts.fleet,
         gateway: parts.gateway,
         times: RwLock::default(),
+        delays: Delays::default(),
     });
     let mut remembered = memory::load(&parts.state_dir).unwrap_or_else(|error| {
         tracing::warn!(%error, "the controller's memory cannot be read: every policy starts with an empty history");
@@ -121,39 +129,81 @@ pub fn start(parts: Parts) -> std::io::Result<Handle> {
     }
     // Whoever asks before the first look sees the services with no instances, not a stack without services.
     controller.publish();
-    tokio::spawn(controller.run(inbox));
+    tokio::spawn(controller.run(inbox, Looks::new(pacing)));
     Ok(Handle { shared, commands })
 }
 
 // === impl Controller ===
 
 impl Controller {
-    async fn run(mut self, mut inbox: mpsc::Receiver<Command>) {
+    async fn run(mut self, mut inbox: mpsc::Receiver<Command>, mut looks: Looks) {
         self.record(Draft::event(Kind::Lifecycle, "", format!("stack `{}` started", self.stack.name)));
-        let mut looks = tokio::time::interval(LOOK_EVERY);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let edge = self.shared.gateway.as_ref().map(Gateway::changes);
+        let mut bells = Bells::listen(&self.jobs, edge);
         let mut fleet_changes = self.shared.fleet.changes();
         while !self.stopping {
+            let due = tokio::time::Instant::from_std(looks.next(Instant::now()));
+            let mut answered = None;
             tokio::select! {
                 command = inbox.recv() => match command {
                     Some(command) => self.obey(command).await,
                     None => break,
                 },
-                _ = looks.tick() => {
-                    self.look().await;
-                    self.look_at_times().await;
-                    let mut round = Round::Events;
-                    if Instant::now() >= self.next_sync {
-                        self.next_sync = Instant::now() + self.stack.control.sync_period;
-                        round = Round::Sync;
-                        self.size();
-                    }
-                    self.decide(round);
+                (bell, at) = bells.rung() => {
+                    looks.ring(bell, at);
+                    continue;
                 }
-                _ = fleet_changes.changed() => {}
+                () = tokio::time::sleep_until(due) => {
+                    bells.arm();
+                    let rung = looks.begin(Instant::now());
+                    answered = Some((rung, self.look_and_decide().await));
+                }
+                _ = fleet_changes.changed() => self.free_the_dead().await,
             }
             self.act();
+            if let Some((rung, scaled)) = answered {
+                self.shared.delays.record(&rung, &scaled);
+            }
             self.publish();
+        }
+    }
+
+    /// One look and what follows from it; answers which bells were about services whose number changed.
+    async fn look_and_decide(&mut self) -> Vec<Bell> {
+        self.look().await;
+        self.free_the_dead().await;
+        self.look_at_times().await;
+        let mut round = Round::Events;
+        if Instant::now() >= self.next_sync {
+            self.next_sync = Instant::now() + self.stack.control.sync_period;
+            round = Round::Sync;
+            self.size();
+        }
+        self.decide(round)
+    }
+
+    /// Gives up the leases of workers that have ended, so that others have their jobs at once.
+    async fn free_the_dead(&mut self) {
+        let holders = match self.jobs.holders(None).await {
+            Ok(holders) => holders,
+            Err(error) => return tracing::debug!(%error, "nobody can say who holds jobs"),
+        };
+        let instances = self.shared.fleet.instances();
+        let now_ms = self.jobs.now_ms();
+        let process = |id: &InstanceId| dead::process(&instances, id);
+        let lost = dead::lost(&holders, process, |id| self.shared.fleet.was_launched(id), now_ms);
+        self.signals.holders = holders;
+        for Lost { id, claimed_before_ms } in lost {
+            match self.jobs.end_leases_of(&id.to_string(), claimed_before_ms).await {
+                Ok(0) => {}
+                Ok(count) => {
+                    let jobs = if count == 1 { "1 job".to_owned() } else { format!("{count} jobs") };
+                    let summary =
+                        format!("{id} ended with {jobs} in its hands: others may take them at once");
+                    self.record(Draft::event(Kind::Lifecycle, id.service(), summary));
+                }
+                Err(error) => tracing::warn!(instance = %id, %error, "its leases run out by themselves"),
+            }
         }
     }
 

@@ -17,6 +17,7 @@ use crate::{
     service::Managed,
     shadow::Beside,
     signal::Signals,
+    wake::Bell,
 };
 
 /// A signal older than this says nothing. Looks are a quarter of a second apart, so it only passes when they fail.
@@ -45,15 +46,15 @@ impl Controller {
     /// Reads the signals that this process owns.
     pub(crate) async fn look(&mut self) {
         let queues = self.jobs.stats(None).await.map_err(|error| error.to_string());
-        // Nothing depends on who holds jobs but who leaves first; then CPU stands in.
-        let holders = self.jobs.holders(None).await.unwrap_or_default();
         let at_ms = now_ms();
         self.feed.queues(queues.as_deref().ok(), at_ms);
         let queues = queues.map(|queues| queues.into_iter().map(|stats| self.feed.backlog(stats)).collect());
+        let holders = std::mem::take(&mut self.signals.holders);
         let mut signals = Signals { queues, holders, ..Signals::default() };
         if let Some(stats) = self.gateway_stats() {
             signals.of_gateway(&stats);
             self.feed.edge(&stats, &self.serving(), at_ms);
+            signals.requests_milli_per_s = self.feed.requests_milli_per_s();
         }
         self.signals = signals;
     }
@@ -87,13 +88,13 @@ impl Controller {
         serving
     }
 
-    /// Asks the policies of the scaled services for a decision.
-    pub(crate) fn decide(&mut self, round: Round) {
+    /// Asks the policies of the scaled services for a decision; answers which bells were about those whose number changed.
+    pub(crate) fn decide(&mut self, round: Round) -> Vec<Bell> {
         let moment =
             Moment { at: Time(i64::try_from(now_ms()).unwrap_or(i64::MAX)), instant: Instant::now() };
         let instances = self.shared.fleet.instances();
         let mut drafts = Vec::new();
-        let mut decided_any = false;
+        let (mut decided_any, mut scaled) = (false, Vec::new());
         for (name, managed) in &mut self.services {
             let Some(policy) = managed.policy.clone() else { continue };
             let spec = policy.spec();
@@ -128,6 +129,9 @@ impl Controller {
             // Asking the fleet for another number cannot fail; whether the instances come up is the fleet's own story.
             let written = Written::Succeeded;
             policy::settle_policy(&policy, settings, state, &mut decided, written, moment.at);
+            if decided.decision.write && spec.has_asking_policy() {
+                scaled.push(if spec.queue_latency.is_some() { Bell::Queue } else { Bell::Edge });
+            }
             managed.metrics = metric_line::lines(&policy, &decided);
             if let Some(shadow) = &mut managed.shadow {
                 let spec = shadow.policy().spec();
@@ -163,6 +167,7 @@ impl Controller {
         if decided_any {
             self.remember();
         }
+        scaled
     }
 
     /// Writes down what a restart needs to decide the same.

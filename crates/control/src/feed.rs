@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use plimsoll_gateway::GatewayStats;
+use plimsoll_gateway::{Durations, GatewayStats, ServiceStats};
 use plimsoll_jobs::QueueStats;
 use plimsoll_scale::{
     Time,
@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     backlog::Backlog,
     rates::{Look, Rates, mean_us},
+    times::ServiceTimes,
 };
 
 /// Queues and services that are followed; more would be a leak.
@@ -37,17 +38,17 @@ pub(crate) struct Feed {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Edge {
     rates: Rates,
-    /// Requests of the instances that are gone already, so that the sum never falls.
+    /// How long instances take for a request that does not wait inside them.
+    #[serde(default)]
+    times: ServiceTimes,
     #[serde(skip)]
-    total: u64,
-    #[serde(skip)]
-    ended: u64,
-    #[serde(skip)]
-    by_instance: BTreeMap<String, u64>,
+    arrived: u64,
     #[serde(skip)]
     in_flight: u64,
     #[serde(skip)]
     waiting: u64,
+    #[serde(skip)]
+    had_room: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -91,7 +92,7 @@ impl Feed {
                 completed: queue.completed_total,
                 in_service: queue.leased,
             };
-            self.queues.entry(queue.queue.clone()).or_default().look(look, true);
+            self.queues.entry(queue.queue.clone()).or_default().look(look);
         }
     }
 
@@ -100,30 +101,9 @@ impl Feed {
         self.at_ms = at_ms;
         self.services.retain(|name, _| serving.contains_key(name));
         for (name, state) in serving.iter().take(MOST_SOURCES) {
-            let edge = self.services.entry(name.clone()).or_default();
-            let own = stats.upstreams.iter().filter(|(_, upstream)| upstream.service == *name);
-            edge.in_flight = 0;
-            let mut here = BTreeMap::new();
-            for (id, upstream) in own {
-                let before = edge.by_instance.get(id).copied().unwrap_or(0);
-                edge.total += upstream.requests_total.saturating_sub(before);
-                edge.in_flight += upstream.in_flight;
-                here.insert(id.clone(), upstream.requests_total);
+            if let Some(own) = stats.services.get(name) {
+                self.services.entry(name.clone()).or_default().look(own, *state, at_ms);
             }
-            edge.by_instance = here;
-            // The edge does not say for whom a request waits; it can only be a service that nobody serves.
-            edge.waiting = if state.ready == 0 { stats.waiting } else { 0 };
-            // The two counters are not read at the same instant, so their difference may step back.
-            edge.ended = edge.ended.max(edge.total.saturating_sub(edge.in_flight));
-            let look = Look {
-                at_ms,
-                arrived: edge.total,
-                ended: edge.ended,
-                completed: edge.ended,
-                in_service: edge.in_flight,
-            };
-            let room = state.slots.map(|slots| slots.saturating_mul(state.ready));
-            edge.rates.look(look, room.is_none_or(|room| edge.in_flight <= room));
         }
     }
 
@@ -136,6 +116,11 @@ impl Feed {
             service_us: rates.and_then(Rates::service_us),
             stats,
         }
+    }
+
+    /// Requests of a service that come in, in thousandths per second over the last half minute.
+    pub(crate) fn requests_milli_per_s(&self) -> BTreeMap<String, u64> {
+        self.services.iter().map(|(name, edge)| (name.clone(), edge.rates.arrivals_milli_per_s())).collect()
     }
 
     /// What `policy` of `service` looks at. `startup_ms` is the measured start-up time.
@@ -164,7 +149,7 @@ impl Feed {
             _ => Vec::new(),
         };
         let edge = self.services.get(service);
-        Digest(queues, edge.map(|edge| [edge.in_flight, edge.waiting, edge.total]).unwrap_or_default())
+        Digest(queues, edge.map(|edge| [edge.in_flight, edge.waiting, edge.arrived]).unwrap_or_default())
     }
 
     /// Work that would be in service if nothing waited: of the queue that `queueLatency` names, else of the edge, else of
@@ -216,14 +201,35 @@ impl Feed {
 // === impl Edge ===
 
 impl Edge {
-    /// None before the first request ended. The edge measures means, not variances: those of a Poisson stream and of
-    /// exponential times stand in.
+    fn look(&mut self, own: &ServiceStats, state: Serving, at_ms: u64) {
+        (self.in_flight, self.waiting) = (own.in_flight, own.waiting);
+        // Not all of it is read at the same instant, so the sum may step back.
+        self.arrived = self.arrived.max(own.requests_total + own.in_flight + own.waiting);
+        let room = state.slots.map(|slots| slots.saturating_mul(state.ready));
+        let look = Look {
+            at_ms,
+            arrived: self.arrived,
+            ended: own.requests_total,
+            completed: own.requests_total,
+            // What is beyond the slots waits inside an instance.
+            in_service: room.map_or(own.in_flight, |room| own.in_flight.min(room)),
+        };
+        self.rates.look(look);
+        let has_room = look.in_service == own.in_flight;
+        // What ended since the last look began to be worked on before it.
+        self.times.look(&own.served, has_room && self.had_room);
+        self.had_room = has_room;
+    }
+
+    /// None before the first request ended. How arrivals vary is not measured: those of a Poisson stream stand in.
     fn traffic(&self, at: Time) -> Option<Traffic> {
+        let measured = self.times.measured();
+        let service_us = measured.and_then(Durations::mean_us).or_else(|| self.rates.service_us())?;
         Some(Traffic {
             arrivals_milli_per_s: self.rates.arrivals_milli_per_s(),
-            service_us: self.rates.service_us()?,
-            service_cv2_milli: None,
-            service_p95_us: None,
+            service_us: service_us.max(1),
+            service_cv2_milli: measured.and_then(Durations::cv2_milli),
+            service_p95_us: measured.and_then(|times| times.quantile_us(0.95)),
             arrival_cv2_milli: None,
             at,
         })

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
     controller::now_ms,
+    delay::Delays,
     log::DecisionLog,
     record::{Draft, Record},
     view::{DecisionView, StackView},
@@ -51,6 +52,8 @@ pub(crate) struct Shared {
     pub(crate) gateway: Option<Gateway>,
     /// How long jobs take, as of some seconds ago.
     pub(crate) times: RwLock<Vec<QueueTimes>>,
+    /// From signal to scale call.
+    pub(crate) delays: Delays,
 }
 
 /// Where the answer to a command goes.

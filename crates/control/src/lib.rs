@@ -12,7 +12,9 @@
 mod alert;
 pub mod backlog;
 mod controller;
+mod dead;
 mod deciding;
+mod delay;
 mod feed;
 mod handle;
 mod incident;
@@ -32,7 +34,10 @@ mod service;
 mod shadow;
 pub mod signal;
 mod sizing;
+mod times;
 pub mod view;
+mod wake;
 
-pub use controller::{Parts, start};
+pub use controller::{Parts, start, start_paced};
 pub use handle::{Handle, Refusal};
+pub use wake::Pacing;

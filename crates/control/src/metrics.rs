@@ -24,7 +24,8 @@ type Fraction = Family<Labels, Gauge<f64, AtomicU64>>;
 impl Handle {
     /// Appends the metrics of controller and edge in the Prometheus text format, without an end marker.
     pub fn render_metrics(&self, out: &mut String) {
-        let registry = registry(&self.view(), &self.shared.times());
+        let mut registry = registry(&self.view(), &self.shared.times());
+        self.shared.delays.register(&mut registry);
         if encode_registry(out, &registry).is_err() {
             let _ = writeln!(out, "# the controller's metrics could not be written");
         }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use plimsoll_fleet::{InstanceId, State};
+use plimsoll_fleet::{Instance, InstanceId, State};
 use plimsoll_scale::Time;
 use plimsoll_stack::Stack;
 
@@ -87,7 +87,9 @@ impl Controller {
                 "{target}: replacing {count} instances one by one, each new one ready before an old one goes"
             ));
         }
-        let (instance, managed) = self.find(target)?;
+        let services = self.known_services();
+        let found = self.find(target).map_err(|_| unknown_target(target, &services, &living(&instances)))?;
+        let (instance, managed) = found;
         let service = managed.spec.name.clone();
         managed.outdated.insert(instance);
         self.record(Draft::event(Kind::Operator, &service, format!("an operator asked to replace {target}")));
@@ -167,11 +169,7 @@ impl Controller {
 
     fn find(&mut self, id: &str) -> Result<(InstanceId, &mut Managed), Refusal> {
         let instances = self.shared.fleet.instances();
-        let living: Vec<String> = instances
-            .iter()
-            .filter(|instance| instance.state != State::Stopped)
-            .map(|instance| instance.id.to_string())
-            .collect();
+        let living = living(&instances);
         let parsed = InstanceId::parse(id).filter(|_| living.iter().any(|living| living == id));
         let instance = parsed.ok_or_else(|| unknown("instance", id, &living))?;
         match self.services.get_mut(instance.service()) {
@@ -190,7 +188,49 @@ fn answer<T>(reply: Reply<T>, result: Result<T, Refusal>) {
     let _ = reply.send(result);
 }
 
+/// Names of those that have not stopped for good.
+fn living(instances: &[Instance]) -> Vec<String> {
+    let living = instances.iter().filter(|instance| instance.state != State::Stopped);
+    living.map(|instance| instance.id.to_string()).collect()
+}
+
 fn unknown(what: &str, name: &str, known: &[String]) -> Refusal {
-    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-    Refusal::Unknown(format!("no {what} `{name}`; there are: {known}"))
+    Refusal::Unknown(format!("no {what} `{name}`{}; there are: {}", meant(name, known), list(known)))
+}
+
+/// For what takes both.
+fn unknown_target(name: &str, services: &[String], instances: &[String]) -> Refusal {
+    let all: Vec<String> = services.iter().chain(instances).cloned().collect();
+    Refusal::Unknown(format!(
+        "no service or instance `{name}`{}; services: {}; instances: {}",
+        meant(name, &all),
+        list(services),
+        list(instances),
+    ))
+}
+
+fn list(names: &[String]) -> String {
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+/// `, did you mean ...?`, when a name is similar at all.
+fn meant(name: &str, known: &[String]) -> String {
+    plimsoll_stack::did_you_mean(name, known.iter().map(String::as_str))
+        .map_or_else(String::new, |question| format!(", {question}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_target_is_answered_with_everything_there_is_and_what_may_be_meant() {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let (services, instances) = (names(&["api", "worker"]), names(&["api-1", "worker-7"]));
+        let told = |name| unknown_target(name, &services, &instances).to_string();
+        let all = "services: api, worker; instances: api-1, worker-7";
+        assert_eq!(told("nope"), format!("no service or instance `nope`; {all}"));
+        assert_eq!(told("wroker"), format!("no service or instance `wroker`, did you mean `worker`?; {all}"));
+        assert!(unknown_target("nope", &services, &[]).to_string().ends_with("instances: none"));
+    }
 }

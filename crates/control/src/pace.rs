@@ -1,15 +1,13 @@
 //! When a policy is asked between two syncs.
 //!
-//! A policy that looks at what this process owns (its queues, its edge) is asked as soon as a look shows a change, and
+//! A policy that looks at what this process owns (its queues, its edge) is asked at every look that shows a change, and
 //! once a second while nothing changes, because its windows are made of seconds. A pasted HPA is asked at every sync
-//! and not in between, as in Kubernetes.
+//! and not in between, as in Kubernetes. How often the loop looks: [`crate::Pacing`].
 
 use std::time::{Duration, Instant};
 
 use crate::feed::Digest;
 
-/// At most five decisions a second and service.
-const LEAST_APART: Duration = Duration::from_millis(200);
 /// A decision a second without any change.
 const MOST_APART: Duration = Duration::from_secs(1);
 
@@ -22,11 +20,10 @@ pub(crate) struct Pace {
 // === impl Pace ===
 
 impl Pace {
-    /// Whether it is time. A change that comes too early is still a change at the next look.
+    /// Whether it is time.
     pub(crate) fn is_due(&self, digest: &Digest, now: Instant) -> bool {
         let Some((at, decided_on)) = &self.last else { return true };
-        let since = now.saturating_duration_since(*at);
-        since >= MOST_APART || (since >= LEAST_APART && decided_on != digest)
+        decided_on != digest || now.saturating_duration_since(*at) >= MOST_APART
     }
 
     /// Takes note of a decision.

@@ -17,7 +17,9 @@ use crate::{
     service::Managed,
     shadow::Shadow,
     signal::Signals,
-    view::{DecisionView, GatewayView, HolderView, InstanceView, QueueView, ServiceView, StackView},
+    view::{
+        DecisionView, GatewayView, HolderView, InstanceView, QueueView, RequestsView, ServiceView, StackView,
+    },
 };
 
 /// Decisions in a snapshot; `plimsoll events` reads further back.
@@ -106,6 +108,32 @@ fn service(name: &str, managed: &Managed, inputs: &Inputs<'_>) -> ServiceView {
         shadow: managed.shadow.as_ref().and_then(Shadow::latest),
         sizing: managed.sizing.as_ref().and_then(|sizing| sizing.latest.clone()),
         instances: own.iter().map(|it| instance(it, leaving(it), inputs)).collect(),
+        requests: inputs.gateway.as_ref().and_then(|stats| requests(name, stats, inputs.signals)),
+    }
+}
+
+/// None for a service without a route.
+fn requests(name: &str, stats: &GatewayStats, signals: &Signals) -> Option<RequestsView> {
+    let (own, milli_per_s) = (stats.services.get(name)?, signals.requests_milli_per_s.get(name)?);
+    let seconds = |us: u64| us as f64 / 1e6;
+    Some(RequestsView {
+        total: own.requests_total,
+        errors: own.errors_total,
+        in_flight: own.in_flight,
+        waiting: own.waiting,
+        per_s: *milli_per_s as f64 / 1000.0,
+        mean_s: own.served.mean_us().map(seconds),
+        p95_s: own.served.quantile_us(0.95).map(seconds),
+    })
+}
+
+/// Why an instance is not ready.
+fn because(instance: &Instance) -> Option<String> {
+    match (instance.state, instance.pid) {
+        (State::Ready | State::Draining, _) => None,
+        (State::Starting, None) => Some("waits for its turn to start".to_owned()),
+        (_, None) => instance.last_exit.clone(),
+        (_, Some(_)) => instance.not_ready_because.clone(),
     }
 }
 
@@ -120,7 +148,8 @@ fn instance(instance: &Instance, leaving: bool, inputs: &Inputs<'_>) -> Instance
         instance.started_at.map_or(Duration::ZERO, |at| Instant::now().saturating_duration_since(at));
     InstanceView {
         state: state.name().to_owned(),
-        address: instance.address.to_string(),
+        address: if instance.address.port() == 0 { "-".to_owned() } else { instance.address.to_string() },
+        because: because(instance),
         pid: instance.pid,
         cpu_milli: instance.cpu_milli,
         memory_bytes: instance.memory_bytes,

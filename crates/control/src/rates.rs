@@ -42,20 +42,19 @@ pub(crate) struct Look {
     /// Of these, those that ended for good: a piece that is tried again ends more than once.
     #[serde(default)]
     pub(crate) completed: u64,
-    /// Pieces that are being worked on.
+    /// Pieces that are being worked on: not those that wait, wherever they do.
     pub(crate) in_service: u64,
 }
 
 // === impl Rates ===
 
 impl Rates {
-    /// Takes the counters in. Without `learn` the holding times since the last look are left out: work that waits inside
-    /// an instance takes longer than it would alone.
-    pub(crate) fn look(&mut self, look: Look, learn: bool) {
+    /// Takes the counters in.
+    pub(crate) fn look(&mut self, look: Look) {
         if let Some(last) = self.last {
             if look.arrived < last.arrived || look.ended < last.ended || look.at_ms < last.at_ms {
                 self.looks.clear();
-            } else if learn && look.at_ms - last.at_ms <= LONGEST_GAP_MS {
+            } else if look.at_ms - last.at_ms <= LONGEST_GAP_MS {
                 let held = last.in_service.saturating_mul(look.at_ms - last.at_ms);
                 self.held_ms = self.held_ms.saturating_add(held);
                 self.ended = self.ended.saturating_add(look.ended - last.ended);
@@ -136,10 +135,13 @@ mod tests {
         while at_ms <= seconds * 1000 {
             // Server k ends its work at k/servers of the service time, so that endings are spread.
             let ended = (0..servers).map(|k| (at_ms + service_ms * k / servers) / service_ms).sum();
-            rates.look(
-                Look { at_ms, arrived: ended + servers, ended, completed: ended, in_service: servers },
-                true,
-            );
+            rates.look(Look {
+                at_ms,
+                arrived: ended + servers,
+                ended,
+                completed: ended,
+                in_service: servers,
+            });
             at_ms += every_ms;
         }
         rates
@@ -150,10 +152,13 @@ mod tests {
         let mut rates = Rates::default();
         for second in 0..=10 {
             let ended = second / 10;
-            rates.look(
-                Look { at_ms: second * 1000, arrived: 10, ended, completed: ended, in_service: 10 - ended },
-                true,
-            );
+            rates.look(Look {
+                at_ms: second * 1000,
+                arrived: 10,
+                ended,
+                completed: ended,
+                in_service: 10 - ended,
+            });
         }
         let us = rates.service_us().unwrap_or_default();
         assert!((8_000_000..20_000_000).contains(&us), "{us}");
@@ -162,10 +167,10 @@ mod tests {
     #[test]
     fn counter_that_starts_again_is_no_burst() {
         let mut rates = Rates::default();
-        rates.look(Look { at_ms: 0, arrived: 1000, ended: 1000, completed: 1000, in_service: 0 }, true);
-        rates.look(Look { at_ms: 1000, arrived: 1001, ended: 1001, completed: 1001, in_service: 0 }, true);
-        rates.look(Look { at_ms: 2000, arrived: 3, ended: 3, completed: 3, in_service: 0 }, true);
-        rates.look(Look { at_ms: 3000, arrived: 5, ended: 5, completed: 5, in_service: 0 }, true);
+        rates.look(Look { at_ms: 0, arrived: 1000, ended: 1000, completed: 1000, in_service: 0 });
+        rates.look(Look { at_ms: 1000, arrived: 1001, ended: 1001, completed: 1001, in_service: 0 });
+        rates.look(Look { at_ms: 2000, arrived: 3, ended: 3, completed: 3, in_service: 0 });
+        rates.look(Look { at_ms: 3000, arrived: 5, ended: 5, completed: 5, in_service: 0 });
         assert_eq!(rates.arrivals_milli_per_s(), 2000);
     }
 
@@ -174,7 +179,7 @@ mod tests {
         let mut rates = Rates::default();
         for quarter in 0..=80_u64 {
             let arrived = if quarter > 76 { 50 } else { 0 };
-            rates.look(Look { at_ms: quarter * 250, arrived, ended: 0, completed: 0, in_service: 0 }, true);
+            rates.look(Look { at_ms: quarter * 250, arrived, ended: 0, completed: 0, in_service: 0 });
         }
         assert!(rates.latest_arrivals_milli_per_s() >= 25_000);
         assert!(rates.arrivals_milli_per_s() < 3000);
@@ -185,10 +190,13 @@ mod tests {
         let mut rates = Rates::default();
         for second in 0..=100 {
             let arrived = 10 * second.min(50);
-            rates.look(
-                Look { at_ms: second * 1000, arrived, ended: arrived, completed: arrived, in_service: 0 },
-                true,
-            );
+            rates.look(Look {
+                at_ms: second * 1000,
+                arrived,
+                ended: arrived,
+                completed: arrived,
+                in_service: 0,
+            });
         }
         assert_eq!(rates.arrivals_milli_per_s(), 0);
     }
@@ -219,12 +227,12 @@ mod tests {
             for (index, (later, more, done, in_service)) in counts.into_iter().enumerate() {
                 (at_ms, arrived, ended) = (at_ms + later, arrived + more, ended + done);
                 let look = Look { at_ms, arrived, ended, completed: ended, in_service };
-                kept.look(look, true);
+                kept.look(look);
                 if index == cut {
                     let text = serde_json::to_string(&stored).unwrap_or_default();
                     stored = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}"));
                 }
-                stored.look(look, true);
+                stored.look(look);
                 prop_assert_eq!(&kept, &stored);
             }
         }

@@ -13,7 +13,8 @@ pub const NAMES: &[(&str, &str)] = &[
     ("queue_depth", "queue"),
     ("queue_time_to_drain_seconds", "queue"),
     ("http_requests_in_flight", "service"),
-    ("http_requests_waiting", "gateway"),
+    ("http_requests_waiting", "service"),
+    ("http_requests_per_second", "service"),
 ];
 
 /// What was seen of the queues and the edge at one moment.
@@ -23,10 +24,12 @@ pub struct Signals {
     pub queues: Result<Vec<Backlog>, String>,
     /// Who holds jobs.
     pub holders: Vec<Holder>,
-    /// Requests in flight per service.
+    /// Requests at its instances per service.
     pub in_flight: BTreeMap<String, u64>,
-    /// Requests that wait for an instance.
-    pub waiting: u64,
+    /// Requests that wait for an instance per service.
+    pub waiting: BTreeMap<String, u64>,
+    /// Requests that come in per service, in thousandths per second over the last half minute.
+    pub requests_milli_per_s: BTreeMap<String, u64>,
 }
 
 // === impl Signals ===
@@ -34,19 +37,24 @@ pub struct Signals {
 impl Default for Signals {
     fn default() -> Self {
         let queues = Err("not asked yet".to_owned());
-        Self { queues, holders: Vec::new(), in_flight: BTreeMap::new(), waiting: 0 }
+        let none = BTreeMap::new();
+        Self {
+            queues,
+            holders: Vec::new(),
+            in_flight: none.clone(),
+            waiting: none.clone(),
+            requests_milli_per_s: none,
+        }
     }
 }
 
 impl Signals {
-    /// Adds up the edge's figures per service.
+    /// Takes the edge's figures in.
     pub fn of_gateway(&mut self, stats: &GatewayStats) {
-        for (instance, upstream) in &stats.upstreams {
-            let service = plimsoll_fleet::InstanceId::parse(instance)
-                .map_or_else(|| instance.clone(), |id| id.service().to_owned());
-            *self.in_flight.entry(service).or_default() += upstream.in_flight;
+        for (service, own) in &stats.services {
+            self.in_flight.insert(service.clone(), own.in_flight);
+            self.waiting.insert(service.clone(), own.waiting);
         }
-        self.waiting = stats.waiting;
     }
 
     /// The series that `metric` names, summed by whoever reads them.
@@ -64,10 +72,11 @@ impl Signals {
                         .collect(),
                 }
             }
-            "http_requests_in_flight" => {
-                self.in_flight.iter().map(|(service, count)| (service.as_str(), milli(*count))).collect()
+            "http_requests_in_flight" => each(&self.in_flight, milli),
+            "http_requests_waiting" => each(&self.waiting, milli),
+            "http_requests_per_second" => {
+                each(&self.requests_milli_per_s, |count| i64::try_from(count).unwrap_or(i64::MAX))
             }
-            "http_requests_waiting" => vec![("gateway", milli(self.waiting))],
             other => {
                 let names: Vec<&str> = NAMES.iter().map(|(name, _)| *name).collect();
                 return failed(format!("nobody emits `{other}`; known are {}", names.join(", ")));
@@ -83,6 +92,10 @@ impl Signals {
         }
         Reading::Series { milli, at }
     }
+}
+
+fn each(services: &BTreeMap<String, u64>, milli: impl Fn(u64) -> i64) -> Vec<(&str, i64)> {
+    services.iter().map(|(service, count)| (service.as_str(), milli(*count))).collect()
 }
 
 fn queue_milli(name: &str, queue: &Backlog) -> i64 {

@@ -43,7 +43,7 @@ pub struct GatewayView {
 }
 
 /// One service.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ServiceView {
     /// Name in the stack file.
     pub name: String,
@@ -67,6 +67,28 @@ pub struct ServiceView {
     pub sizing: Option<SizingView>,
     /// Instances, oldest first.
     pub instances: Vec<InstanceView>,
+    /// What the edge sees of it, when it has a route.
+    #[serde(default)]
+    pub requests: Option<RequestsView>,
+}
+
+/// The requests of one service as the edge sees them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct RequestsView {
+    /// Requests that have ended since the edge was started.
+    pub total: u64,
+    /// Those answered with a 5xx status.
+    pub errors: u64,
+    /// Requests at its instances now.
+    pub in_flight: u64,
+    /// Requests that wait for one of its instances now.
+    pub waiting: u64,
+    /// Requests that come in per second, over the last half minute.
+    pub per_s: f64,
+    /// Mean seconds its instances took, over all requests they answered well; none before the first.
+    pub mean_s: Option<f64>,
+    /// 95th percentile of the same.
+    pub p95_s: Option<f64>,
 }
 
 /// The shadow policy of a service beside the live one, at the latest round in which both were asked.
@@ -109,14 +131,17 @@ pub struct SizeView {
 }
 
 /// One instance of a service.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct InstanceView {
     /// Id such as `worker-7`; never reused.
     pub id: String,
     /// `Starting`, `Ready`, `NotReady`, `Draining`, `CrashLoop` or `Stopped`.
     pub state: String,
-    /// Loopback address it serves on.
+    /// Loopback address it serves on; `-` before its first start.
     pub address: String,
+    /// Why it is not ready, when there is something to say.
+    #[serde(default)]
+    pub because: Option<String>,
     /// Process id while it runs.
     pub pid: Option<u32>,
     /// CPU use over the last sample interval, in thousandths of a core.

@@ -195,6 +195,11 @@ impl Fleet {
         self.shared.find(id).map(|entry| entry.instance())
     }
 
+    /// Whether this instance was launched here, by this fleet or an earlier one with the same state directory.
+    pub fn was_launched(&self, id: &InstanceId) -> bool {
+        lock(&self.shared.ledger).as_ref().is_some_and(|ledger| ledger.was_given(id))
+    }
+
     /// A number that grows with every change of state.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.shared.changes.subscribe()

@@ -99,6 +99,11 @@ impl Ledger {
         id
     }
 
+    /// Whether [`Ledger::next_id`] has given this name.
+    pub(crate) fn was_given(&self, id: &InstanceId) -> bool {
+        (1..self.record.next.get(id.service()).copied().unwrap_or(1)).contains(&id.number())
+    }
+
     /// Replaces the file in one step, so that a reader or a crash never sees half of it.
     fn save(&self) -> io::Result<()> {
         let new = self.directory.join("fleet.json.new");
@@ -132,6 +137,11 @@ mod tests {
         assert_eq!(ledger.next_id("worker").to_string(), "worker-1");
         drop(ledger);
         let mut ledger = Ledger::open(directory.path()).expect("opened again");
+        let given = |name: &str| InstanceId::parse(name).is_some_and(|id| ledger.was_given(&id));
+        assert_eq!(
+            ["api-0", "api-2", "api-3", "worker-1", "other-1"].map(given),
+            [false, true, false, true, false]
+        );
         assert_eq!(ledger.next_id("api").to_string(), "api-3");
     }
 

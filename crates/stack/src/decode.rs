@@ -375,7 +375,7 @@ fn suffix_hint(suffix: &str) -> String {
 }
 
 /// "did you mean `x`?" when one of the names is close enough to be a slip of the pen.
-pub(crate) fn did_you_mean<'n>(word: &str, names: impl Iterator<Item = &'n str> + Clone) -> Option<String> {
+pub fn did_you_mean<'n>(word: &str, names: impl Iterator<Item = &'n str> + Clone) -> Option<String> {
     // Longer words than any name would only cost time.
     if word.len() > 64 {
         return None;

@@ -27,6 +27,7 @@ mod service;
 mod stack;
 mod types;
 
+pub use decode::did_you_mean;
 pub use diagnostic::{Diagnostic, Diagnostics, MAX_DIAGNOSTICS, Mark};
 pub use import::{Imported, Note, import};
 pub use load::{MAX_DEPTH, MAX_FILE_BYTES, MAX_NODES, MAX_TEXT_BYTES, too_large};

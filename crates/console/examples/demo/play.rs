@@ -256,6 +256,7 @@ impl Service {
             }),
             sizing: Some(sizing()),
             instances: self.instances.iter().map(|actor| actor.view(self.name, busy)).collect(),
+            requests: None,
         }
     }
 }
@@ -295,6 +296,7 @@ impl Actor {
             age_s: self.lived_s as u64,
             last_exit: (!runs).then(|| "killed by signal 9".to_owned()),
             last_log: if runs { vec![] } else { last_log() },
+            because: None,
         }
     }
 }

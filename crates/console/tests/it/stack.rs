@@ -229,12 +229,10 @@ fn service(name: &str, number: u32) -> ServiceView {
             memory_bytes: Some(48 << 20),
             memory_limit_bytes: Some(512 << 20),
             in_flight: 1,
-            jobs: 0,
-            restarts: 0,
             age_s: 60,
-            last_exit: None,
-            last_log: vec![],
+            ..InstanceView::default()
         }],
+        requests: None,
     }
 }
 

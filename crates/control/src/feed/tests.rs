@@ -1,4 +1,6 @@
-use plimsoll_gateway::UpstreamStats;
+use std::time::Duration;
+
+use plimsoll_gateway::ServiceStats;
 use plimsoll_scale::HpaSpec;
 use plimsoll_scale::spec::policy::QueueLatency;
 
@@ -28,19 +30,15 @@ fn queue(name: &str, ready: u64, leased: u64, enqueued: u64, completed: u64) -> 
     }
 }
 
-fn edge(instances: &[(&str, u64, u64)], waiting: u64) -> GatewayStats {
-    let upstreams = instances.iter().map(|(id, requests_total, in_flight)| {
-        let stats = UpstreamStats {
-            service: "api".to_owned(),
-            in_flight: *in_flight,
-            requests_total: *requests_total,
-            failures_total: 0,
-            ejected: false,
-            draining: false,
-        };
-        ((*id).to_owned(), stats)
-    });
-    GatewayStats { waiting, upstreams: upstreams.collect(), ..GatewayStats::default() }
+/// An edge in front of `api`: requests that have ended, at instances, and waiting.
+fn edge(ended: u64, in_flight: u64, waiting: u64) -> GatewayStats {
+    let api = ServiceStats { requests_total: ended, in_flight, waiting, ..ServiceStats::default() };
+    let other = ServiceStats { waiting: 7, ..ServiceStats::default() };
+    GatewayStats {
+        waiting: waiting + 7,
+        services: [("api".to_owned(), api), ("other".to_owned(), other)].into(),
+        ..GatewayStats::default()
+    }
 }
 
 fn serving(ready: u64) -> BTreeMap<String, Serving> {
@@ -79,21 +77,42 @@ fn queue_that_cannot_be_asked_is_no_empty_queue() {
 }
 
 #[test]
-fn instance_that_leaves_takes_no_arrivals_away() {
+fn request_that_is_between_two_counters_is_no_restart_of_the_edge() {
     let mut feed = Feed::default();
-    feed.edge(&edge(&[("api-1", 100, 1), ("api-2", 50, 0)], 0), &serving(2), 0);
-    feed.edge(&edge(&[("api-1", 110, 1)], 0), &serving(1), 1000);
-    feed.edge(&edge(&[("api-1", 120, 1), ("api-3", 10, 0)], 0), &serving(2), 2000);
+    feed.edge(&edge(150, 1, 0), &serving(2), 0);
+    // One has left its instance and is not counted as ended yet.
+    feed.edge(&edge(150, 0, 0), &serving(2), 1000);
+    feed.edge(&edge(180, 1, 0), &serving(2), 2000);
     let signals = feed.signals(&policy(None), "api", None);
     assert_eq!(signals.traffic.map(|traffic| traffic.arrivals_milli_per_s), Some(15_000));
 }
 
 #[test]
-fn request_that_waits_counts_for_a_service_nobody_serves() {
+fn request_that_waits_counts_for_its_own_service() {
     let mut feed = Feed::default();
-    feed.edge(&edge(&[], 3), &serving(0), 0);
-    let gauge = feed.signals(&policy(None), "api", None).in_flight;
-    assert_eq!(gauge.map(|gauge| gauge.milli), Some(3000));
+    let both = [("api".to_owned(), Serving::default()), ("other".to_owned(), Serving::default())].into();
+    feed.edge(&edge(0, 2, 3), &both, 0);
+    let in_flight = |service| feed.signals(&policy(None), service, None).in_flight.map(|gauge| gauge.milli);
+    assert_eq!((in_flight("api"), in_flight("other")), (Some(5000), Some(7000)));
+    assert_eq!(in_flight("nobody"), None);
+}
+
+#[test]
+fn measured_times_tell_slo_how_they_vary() {
+    let mut feed = Feed::default();
+    let mut stats = edge(0, 0, 0);
+    feed.edge(&stats, &serving(1), 0);
+    let api = stats.services.get_mut("api").expect("api");
+    for _ in 0..100 {
+        api.served.record(Duration::from_millis(40));
+    }
+    api.requests_total = 100;
+    feed.edge(&stats, &serving(1), 10_000);
+    let traffic = feed.signals(&policy(None), "api", None).traffic.expect("traffic");
+    assert_eq!((traffic.service_us, traffic.service_cv2_milli), (40_000, Some(0)));
+    let p95_us = traffic.service_p95_us.expect("a percentile");
+    assert!((36_000..45_000).contains(&p95_us), "{p95_us}");
+    assert_eq!(traffic.arrivals_milli_per_s, 10_000);
 }
 
 #[test]
@@ -106,4 +125,15 @@ fn digest_changes_with_what_the_policy_sees_and_with_nothing_else() {
     assert_eq!(digest(&feed), before);
     feed.queues(Some(&[queue("a", 2, 0, 2, 0), queue("b", 9, 0, 9, 0)]), 500);
     assert_ne!(digest(&feed), before);
+}
+
+#[test]
+fn full_instances_tell_the_time_of_a_request_by_how_many_they_finish() {
+    // Two slots, ten requests a second each taking 200 ms, and a hundred that wait inside the instances.
+    let mut feed = Feed::default();
+    for second in 0..=20_u64 {
+        feed.edge(&edge(10 * second, 102, 0), &serving(2), second * 1000);
+    }
+    let us = feed.signals(&policy(None), "api", None).traffic.map(|traffic| traffic.service_us);
+    assert!(us.is_some_and(|us| (190_000..=210_000).contains(&us)), "{us:?}");
 }

@@ -104,7 +104,9 @@ fn queues(queues: &[QueueView]) -> Vec<String> {
 /// The last exit and log lines of an instance that keeps ending.
 fn trouble(instance: &InstanceView) -> Vec<String> {
     if instance.state != "CrashLoop" {
-        return Vec::new();
+        let because =
+            instance.because.iter().map(|why| format!("{}: {}, {why}", instance.id, instance.state));
+        return because.collect();
     }
     let exit = instance.last_exit.as_deref().unwrap_or("ended");
     // A program that never started has said nothing.

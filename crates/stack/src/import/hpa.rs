@@ -143,6 +143,7 @@ pub(super) fn note_request(resource: &str, service: &str, at: Mark, draft: &mut 
 pub(super) fn note_signal(name: &str, at: Mark, draft: &mut Draft) {
     let what = format!("the metric {} is kept by name; whoever emits it has to be there", quote(name));
     let hint = "the queues and the edge of a stack emit `queue_age_seconds`, `queue_depth`, \
-                `http_requests_in_flight` and `http_requests_waiting`";
+                `queue_time_to_drain_seconds`, `http_requests_in_flight`, `http_requests_waiting` and \
+                `http_requests_per_second`";
     draft.note(at, what, hint);
 }

@@ -1,0 +1,6 @@
+//! The loop with a real fleet, a real queue and a real edge.
+
+mod edge;
+mod events;
+mod support;
+mod workers;
