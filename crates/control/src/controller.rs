@@ -188,10 +188,13 @@ impl Controller {
             Ok(holders) => holders,
             Err(error) => return tracing::debug!(%error, "nobody can say who holds jobs"),
         };
+        // In a database that others may use too, a name says nothing about whose worker it is.
+        let is_private = self.stack.queue.url_env.is_none();
         let instances = self.shared.fleet.instances();
         let now_ms = self.jobs.now_ms();
         let process = |id: &InstanceId| dead::process(&instances, id);
-        let lost = dead::lost(&holders, process, |id| self.shared.fleet.was_launched(id), now_ms);
+        let lost =
+            dead::lost(&holders, process, |id| is_private && self.shared.fleet.was_launched(id), now_ms);
         self.signals.holders = holders;
         for Lost { id, claimed_before_ms } in lost {
             match self.jobs.end_leases_of(&id.to_string(), claimed_before_ms).await {
