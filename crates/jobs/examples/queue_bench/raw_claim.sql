@@ -1,0 +1,3 @@
+UPDATE raw_job SET taken = true
+WHERE id = ANY (ARRAY(SELECT id FROM raw_job WHERE NOT taken ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED))
+RETURNING id, payload

@@ -1,0 +1,1 @@
+DELETE FROM raw_job WHERE id = ANY ($1)

@@ -1,0 +1,1 @@
+INSERT INTO raw_job (payload) SELECT unnest($1::text[])
