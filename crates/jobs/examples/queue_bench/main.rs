@@ -40,7 +40,8 @@ async fn main() -> Result<(), Failed> {
     let figures = if task.starts_with("raw-") {
         raw::run(&task, &url, &settings).await?
     } else {
-        let jobs = Jobs::open(&url, JobsOptions { busy_timeout: Duration::from_secs(60), ..JobsOptions::default() });
+        let jobs =
+            Jobs::open(&url, JobsOptions { busy_timeout: Duration::from_secs(60), ..JobsOptions::default() });
         let jobs = jobs.await?;
         match task.as_str() {
             "enqueue" => ours::enqueue(&jobs, &settings).await?,

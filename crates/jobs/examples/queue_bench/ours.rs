@@ -32,7 +32,9 @@ pub(crate) async fn enqueue(jobs: &Jobs, settings: &Settings) -> Result<Value, F
     while let Some(done) = running.join_next().await {
         done??;
     }
-    Ok(json!({ "jobs": total / clients / batch * clients * batch, "seconds": started.elapsed().as_secs_f64() }))
+    Ok(
+        json!({ "jobs": total / clients / batch * clients * batch, "seconds": started.elapsed().as_secs_f64() }),
+    )
 }
 
 fn job(n: usize) -> NewJob {
@@ -42,8 +44,11 @@ fn job(n: usize) -> NewJob {
 /// The worker's runtime until `jobs` jobs have run and their ends are durable.
 pub(crate) async fn work(jobs: &Jobs, settings: &Settings) -> Result<Value, Failed> {
     let total = settings.get("jobs", 100_000);
-    let options =
-        WorkerOptions { concurrency: settings.get("concurrency", 1000), lease: LEASE, ..WorkerOptions::default() };
+    let options = WorkerOptions {
+        concurrency: settings.get("concurrency", 1000),
+        lease: LEASE,
+        ..WorkerOptions::default()
+    };
     let started = Instant::now();
     let left = Arc::new(AtomicUsize::new(total));
     let all_done = CancellationToken::new();

@@ -235,17 +235,49 @@ impl Jobs {
     ) -> Result<Vec<Claimed>, JobsError> {
         check_name("queue", queue)?;
         check_name("worker", worker)?;
+        let claim = |now_ms: Millis| Claim {
+            queue,
+            worker,
+            now_ms,
+            until_ms: now_ms.saturating_add(millis(lease)),
+            limit,
+        };
+        if let Backend::Postgres(driver) = &self.backend {
+            let mut conn = driver.pool.acquire().await?;
+            let now_ms = self.now_ms();
+            if let Some(claimed) = driver.claim_alone(&mut conn, claim(now_ms)).await? {
+                drop(conn);
+                return Ok(self.without_late(claimed, now_ms).await);
+            }
+        }
         let mut tx = self.begin().await?;
         // Read after the wait for the lock: a lease must not start in the past.
         let now_ms = self.now_ms();
-        let claim = Claim { queue, worker, now_ms, until_ms: now_ms.saturating_add(millis(lease)), limit };
-        let mut claimed = on!(self, Conn::from(&mut tx), (d, c) => d.claim(c, claim).await)?;
-        for late in claimed.extract_if(.., |j| j.deadline_ms.is_some_and(|d| d <= now_ms)) {
-            let next = Next::Bury { message: "deadline passed before the job was started" };
-            self.give_up(Conn::from(&mut tx), &late, now_ms, next).await?;
+        let mut claimed = on!(self, Conn::from(&mut tx), (d, c) => d.claim(c, claim(now_ms)).await)?;
+        for late in claimed.extract_if(.., |j| is_late(j, now_ms)) {
+            self.give_up(Conn::from(&mut tx), &late, now_ms, LATE).await?;
         }
         tx.commit().await?;
         Ok(claimed)
+    }
+
+    /// Buries those of jobs already claimed whose deadline has passed. Should that fail, their leases run out.
+    async fn without_late(&self, mut claimed: Vec<Claimed>, now_ms: Millis) -> Vec<Claimed> {
+        let late: Vec<Claimed> = claimed.extract_if(.., |j| is_late(j, now_ms)).collect();
+        if late.is_empty() {
+            return claimed;
+        }
+        let buried = async {
+            let mut tx = self.begin().await?;
+            for job in &late {
+                self.give_up(Conn::from(&mut tx), job, now_ms, LATE).await?;
+            }
+            tx.commit().await
+        };
+        if let Err(e) = buried.await {
+            tracing::warn!(error = %e, jobs = late.len(), "jobs past their deadline were not buried, leases run out instead");
+        }
+        claimed
     }
 
     /// Whether [`Jobs::claim`] would find anything now: cheap, takes no lock.
@@ -315,6 +347,23 @@ impl Jobs {
             }
             Ok(done)
         })
+    }
+
+    /// As [`Jobs::complete_many`], in a transaction of its own.
+    pub(crate) async fn complete_alone(&self, jobs: &[Claimed]) -> Result<Vec<JobId>, JobsError> {
+        // Where one statement is a transaction; a lane's room rings the bell at the commit of ours.
+        if let (Backend::Postgres(driver), [first, ..]) = (&self.backend, jobs)
+            && jobs.iter().all(|j| j.lane.is_empty() && j.queue == first.queue)
+        {
+            let mut conn = driver.pool.acquire().await?;
+            let now_ms = self.now_ms();
+            let all: Vec<&Claimed> = jobs.iter().collect();
+            return driver.complete(&mut conn, &first.queue, &all, now_ms).await;
+        }
+        let mut tx = self.begin().await?;
+        let done = self.complete_many(&mut tx, jobs).await?;
+        tx.commit().await?;
+        Ok(done)
     }
 
     /// Ends an attempt in failure, in a transaction of its own.
@@ -450,6 +499,13 @@ impl Jobs {
         };
         Outcome::Retried { at_ms: now_ms.saturating_add(millis(wait)) }
     }
+}
+
+/// What becomes of a job whose deadline has passed when it is claimed.
+const LATE: Next<'_> = Next::Bury { message: "deadline passed before the job was started" };
+
+fn is_late(job: &Claimed, now_ms: Millis) -> bool {
+    job.deadline_ms.is_some_and(|d| d <= now_ms)
 }
 
 /// Cuts a message to what is kept, at a character's edge.

@@ -13,23 +13,33 @@ use crate::driver::{Claim, EXPIRED, EXPIRED_LAST, LANES_PER_CLAIM, Result, Turns
 use crate::job::{Claimed, JobId, NewJob, Payload, Token};
 
 /// How far behind the last claimed job a claim still looks: transactions that enqueue commit out of order.
-const MARGIN_MS: Millis = 1000;
-/// At least this often a claim that found something looks from the very beginning all the same.
+const MARGIN_MS: Millis = 50;
+/// How far behind the last look for ended leases and due jobs the next one begins.
+const QUIET_MARGIN_MS: Millis = 1000;
+/// At least this often a claim that found something looks from the very beginning all the same, unless that takes long.
 const FULL_LOOK_EVERY: Duration = Duration::from_millis(100);
+/// A look from the beginning may take one part in so many of the time, at most.
+const FULL_LOOK_SHARE: u32 = 20;
+/// The longest that somebody else's late job of a busy queue may have to wait to be seen.
+const FULL_LOOK_AT_LEAST_EVERY: Duration = Duration::from_secs(2);
 
 /// Where the first ready job of each queue is thought to be (among those without a lane).
 ///
 /// The index holds finished jobs until a vacuum: starting each claim at its beginning would walk over all that
-/// were finished since. A hint that is wrong costs at most [`FULL_LOOK_EVERY`]: what this process puts in front of it
-/// moves it back, and a claim that finds nothing behind it looks from the beginning.
+/// were finished since. A hint that is wrong costs [`FULL_LOOK_EVERY`], or more where the walk has become long: what
+/// this process puts in front of it moves it back, and a claim that finds nothing behind it looks from the beginning.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Heads(Arc<Mutex<HashMap<String, Head>>>);
 
 #[derive(Debug, Clone, Copy)]
 struct Head {
     from: Place,
+    /// Until when nothing but plain jobs was there to be seen.
+    quiet_ms: Millis,
     /// When the last look from the beginning was.
     full_look: Instant,
+    /// How long until the next one.
+    pause: Duration,
 }
 
 /// Priority and age, in the order of the index.
@@ -74,27 +84,76 @@ impl Heads {
         self.all().clear();
     }
 
-    /// Where to look first.
-    fn of(&self, queue: &str) -> Place {
-        let recent = |h: &&Head| h.full_look.elapsed() < FULL_LOOK_EVERY;
-        self.all().get(queue).filter(recent).map_or(BEGINNING, |h| h.from)
+    /// Jobs that were aside are claimable now, the first of them from there on.
+    fn promoted(&self, queue: &str, first: Place) {
+        if let Some(head) = self.all().get_mut(queue) {
+            head.from = head.from.min(first);
+        }
     }
 
-    /// The last job that a claim took, and whether it had looked from the beginning.
-    fn moved(&self, queue: &str, last: Place, full: bool) {
-        let from = (last.0, last.1.saturating_sub(MARGIN_MS));
+    /// Where to look first, and from when on for what else there may be.
+    fn of(&self, queue: &str) -> (Place, Millis) {
+        let recent = |h: &&Head| h.full_look.elapsed() < h.pause;
+        self.all().get(queue).filter(recent).map_or((BEGINNING, Millis::MIN), |h| (h.from, h.quiet_ms))
+    }
+
+    /// Whether a look from the beginning is cheap.
+    fn short(&self, queue: &str) -> bool {
+        self.all().get(queue).is_none_or(|h| h.pause <= FULL_LOOK_EVERY)
+    }
+
+    /// The last job that a claim took, if it took any, and how long it was looking from the beginning, if it was.
+    fn moved(&self, queue: &str, last: Option<Place>, quiet_ms: Millis, full: Option<Duration>) {
+        let pause =
+            |took: Duration| (took * FULL_LOOK_SHARE).clamp(FULL_LOOK_EVERY, FULL_LOOK_AT_LEAST_EVERY);
+        let from = last.map(|last| (last.0, last.1.saturating_sub(MARGIN_MS)));
+        let quiet_ms = quiet_ms.saturating_sub(QUIET_MARGIN_MS);
         let mut all = self.all();
-        match all.get_mut(queue) {
-            Some(head) => {
-                head.from = from;
-                if full {
-                    head.full_look = Instant::now();
+        match (all.get_mut(queue), full) {
+            (Some(head), _) => {
+                head.from = from.unwrap_or(head.from);
+                head.quiet_ms = quiet_ms;
+                if let Some(took) = full {
+                    (head.full_look, head.pause) = (Instant::now(), pause(took));
                 }
             }
-            None if full => drop(all.insert(queue.to_owned(), Head { from, full_look: Instant::now() })),
+            (None, Some(took)) => {
+                let from = from.unwrap_or(BEGINNING);
+                let head = Head { from, quiet_ms, full_look: Instant::now(), pause: pause(took) };
+                all.insert(queue.to_owned(), head);
+            }
             // Forgotten meanwhile.
-            None => {}
+            (None, None) => {}
         }
+    }
+}
+
+/// A claim on a connection without a transaction: one statement, if plain jobs are all that there is. None, and nothing
+/// done, when there is more to see to.
+pub(super) async fn claim_alone(
+    conn: &mut Link<'_>,
+    claim: Claim<'_>,
+    turns: &Turns,
+    heads: &Heads,
+) -> Result<Option<Vec<Claimed>>> {
+    let (from, quiet_ms) = heads.of(claim.queue);
+    let mut full = from == BEGINNING;
+    let mut asked = Instant::now();
+    let mut taken = take(conn, claim, "", claim.limit, from, Some(quiet_ms)).await?;
+    if matches!(&taken, Taken::Jobs(jobs, _) if jobs.is_empty()) && !full && heads.short(claim.queue) {
+        full = true;
+        asked = Instant::now();
+        taken = take(conn, claim, "", claim.limit, BEGINNING, Some(Millis::MIN)).await?;
+    }
+    match taken {
+        Taken::Jobs(jobs, last) => {
+            if !jobs.is_empty() {
+                turns.served(claim.queue, "");
+            }
+            heads.moved(claim.queue, last, claim.now_ms, full.then(|| asked.elapsed()));
+            Ok(Some(jobs))
+        }
+        Taken::Not => Ok(None),
     }
 }
 
@@ -126,9 +185,12 @@ pub(super) async fn claim(
     }
     if seen.due {
         let sql = include_str!("sql/promote_due.sql");
-        sqlx::query(sql).bind(claim.queue).bind(claim.now_ms).execute(&mut *conn).await?;
+        let first = sqlx::query(sql).bind(claim.queue).bind(claim.now_ms).fetch_one(&mut *conn).await?;
+        if let (Some(priority), Some(ready_at_ms)) = (first.try_get(0)?, first.try_get(1)?) {
+            heads.promoted(claim.queue, (priority, ready_at_ms));
+        }
     }
-    if seen.expired || seen.due {
+    if seen.expired {
         heads.forget(claim.queue);
     }
     // Lanes may have come with those that were due.
@@ -136,19 +198,11 @@ pub(super) async fn claim(
     if laned {
         return from_lanes(conn, claim, turns).await;
     }
-    let from = heads.of(claim.queue);
-    let (mut claimed, mut last) = from_lane(conn, claim, "", claim.limit, from).await?;
-    let mut full = from == BEGINNING;
-    if claimed.is_empty() && !full {
-        (claimed, last) = from_lane(conn, claim, "", claim.limit, BEGINNING).await?;
-        full = true;
-    }
-    match last {
-        Some(last) => {
-            turns.served(claim.queue, "");
-            heads.moved(claim.queue, last, full);
-        }
-        None => heads.forget(claim.queue),
+    turns.served(claim.queue, "");
+    let (from, _) = heads.of(claim.queue);
+    let claimed = from_lane(conn, claim, "", claim.limit, from).await?;
+    if claimed.is_empty() && from != BEGINNING {
+        return from_lane(conn, claim, "", claim.limit, BEGINNING).await;
     }
     Ok(claimed)
 }
@@ -241,7 +295,7 @@ async fn serve(
             if take == 0 {
                 return Ok(());
             }
-            let (got, _) = from_lane(conn, claim, lane, take, BEGINNING).await?;
+            let got = from_lane(conn, claim, lane, take, BEGINNING).await?;
             if !got.is_empty() {
                 turns.served(claim.queue, lane);
             }
@@ -252,15 +306,37 @@ async fn serve(
     }
 }
 
-/// Claims from one lane; answers also where the last job stood.
+/// Claims from one lane.
 async fn from_lane(
     conn: &mut Link<'_>,
     claim: Claim<'_>,
     lane: &str,
     limit: u32,
     from: Place,
-) -> Result<(Vec<Claimed>, Option<Place>)> {
-    let rows = sqlx::query(include_str!("sql/claim.sql"))
+) -> Result<Vec<Claimed>> {
+    match take(conn, claim, lane, limit, from, None).await? {
+        Taken::Jobs(jobs, _) => Ok(jobs),
+        Taken::Not => Ok(Vec::new()),
+    }
+}
+
+/// What one call of `plimsoll_claim` did.
+enum Taken {
+    /// Took these, in the order of the queue; and where the last of them stood.
+    Jobs(Vec<Claimed>, Option<Place>),
+    /// Nothing: leases have ended, jobs are due, or there are lanes.
+    Not,
+}
+
+async fn take(
+    conn: &mut Link<'_>,
+    claim: Claim<'_>,
+    lane: &str,
+    limit: u32,
+    from: Place,
+    quiet_ms: Option<Millis>,
+) -> Result<Taken> {
+    let row = sqlx::query(include_str!("sql/claim.sql"))
         .bind(claim.queue)
         .bind(lane)
         .bind(i64::from(limit))
@@ -269,26 +345,65 @@ async fn from_lane(
         .bind(claim.now_ms)
         .bind(from.0)
         .bind(from.1)
-        .fetch_all(conn)
+        .bind(quiet_ms.is_some())
+        .bind(quiet_ms)
+        .fetch_one(conn)
         .await?;
+    for i in 0..3 {
+        if row.try_get::<Option<bool>, _>(i)? == Some(true) {
+            return Ok(Taken::Not);
+        }
+    }
+    let Some(token) = row.try_get(3)? else { return Ok(Taken::Jobs(Vec::new(), None)) };
+    unpack(&row, Token(token), &claim, lane)
+}
+
+/// Reads the columns of `plimsoll_claim`: an array each, because a row for each job would cost both sides more.
+fn unpack(row: &PgRow, token: Token, claim: &Claim<'_>, lane: &str) -> Result<Taken> {
     let (queue, lane): (Arc<str>, Arc<str>) = (claim.queue.into(), lane.into());
-    let job = |row: &PgRow| {
-        Ok(Claimed {
-            id: JobId(row.try_get(0)?),
-            queue: Arc::clone(&queue),
-            lane: Arc::clone(&lane),
-            token: Token(row.try_get(1)?),
-            payload: Payload::from_stored(row.try_get(2)?),
-            attempt: row.try_get::<i32, _>(3)?.unsigned_abs(),
-            max_attempts: row.try_get::<i32, _>(4)?.unsigned_abs(),
-            lease_until_ms: claim.until_ms,
-            ready_at_ms: row.try_get(6)?,
-            enqueued_at_ms: row.try_get(7)?,
-            deadline_ms: row.try_get(8)?,
-            owner: row.try_get(9)?,
-            kept: row.try_get::<i64, _>(10)? > 0,
-        })
-    };
-    let last = rows.last().map(|r| Ok::<_, sqlx::Error>((r.try_get(5)?, r.try_get(6)?))).transpose()?;
-    Ok((rows.iter().map(job).collect::<Result<_>>()?, last))
+    let ids: Vec<i64> = row.try_get(4)?;
+    let payloads: Vec<String> = row.try_get(5)?;
+    let attempts: Vec<i32> = row.try_get(6)?;
+    let max_attempts: Vec<i32> = row.try_get(7)?;
+    let priorities: Vec<i16> = row.try_get(8)?;
+    let ready_ms: Vec<Millis> = row.try_get(9)?;
+    let enqueued_ms: Vec<Millis> = row.try_get(10)?;
+    let deadlines_ms: Vec<Option<Millis>> = row.try_get(11)?;
+    let owners: Vec<Option<String>> = row.try_get(12)?;
+    let keeps_ms: Vec<Millis> = row.try_get(13)?;
+    let texts = payloads.into_iter().zip(owners);
+    let numbers = attempts.into_iter().zip(max_attempts).zip(keeps_ms).zip(deadlines_ms);
+    let places = priorities.into_iter().zip(ready_ms).zip(enqueued_ms);
+    let mut jobs: Vec<(i16, Claimed)> = ids
+        .into_iter()
+        .zip(texts)
+        .zip(numbers)
+        .zip(places)
+        .map(
+            |(
+                ((id, (payload, owner)), (((attempt, max), keep_ms), deadline_ms)),
+                ((priority, ready), enqueued),
+            )| {
+                let job = Claimed {
+                    id: JobId(id),
+                    queue: Arc::clone(&queue),
+                    lane: Arc::clone(&lane),
+                    token,
+                    payload: Payload::from_stored(payload),
+                    attempt: attempt.unsigned_abs(),
+                    max_attempts: max.unsigned_abs(),
+                    lease_until_ms: claim.until_ms,
+                    ready_at_ms: ready,
+                    enqueued_at_ms: enqueued,
+                    deadline_ms,
+                    owner,
+                    kept: keep_ms > 0,
+                };
+                (priority, job)
+            },
+        )
+        .collect();
+    jobs.sort_unstable_by_key(|(priority, job)| (*priority, job.ready_at_ms, job.id));
+    let last = jobs.last().map(|(priority, job)| (*priority, job.ready_at_ms));
+    Ok(Taken::Jobs(jobs.into_iter().map(|(_, job)| job).collect(), last))
 }

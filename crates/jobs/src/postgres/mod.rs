@@ -66,6 +66,15 @@ impl PostgresDriver {
     async fn read(&self) -> Result<Reading> {
         Reading::from(&self.pool, self.pooler).await
     }
+
+    /// As [`Driver::claim`], in a transaction of its own, which one statement is. None: nothing was done, open one.
+    pub(crate) async fn claim_alone(
+        &self,
+        conn: &mut PgConnection,
+        claim: Claim<'_>,
+    ) -> Result<Option<Vec<Claimed>>> {
+        claim::claim_alone(&mut self.link(conn), claim, &self.turns, &self.heads).await
+    }
 }
 
 impl Driver for PostgresDriver {
@@ -103,11 +112,11 @@ impl Driver for PostgresDriver {
     async fn complete(
         &self,
         conn: &mut PgConnection,
-        _queue: &str,
+        queue: &str,
         jobs: &[&Claimed],
         now_ms: Millis,
     ) -> Result<Vec<JobId>> {
-        settle::complete(&mut self.link(conn), jobs, now_ms).await
+        settle::complete(&mut self.link(conn), queue, jobs, now_ms).await
     }
 
     async fn give_up(

@@ -23,7 +23,12 @@ pub(super) async fn extend(
     rows.iter().map(|r| Ok(Extended { job: JobId(r.try_get(0)?), cancel: r.try_get(1)? })).collect()
 }
 
-pub(super) async fn complete(conn: &mut Link<'_>, jobs: &[&Claimed], now_ms: Millis) -> Result<Vec<JobId>> {
+pub(super) async fn complete(
+    conn: &mut Link<'_>,
+    queue: &str,
+    jobs: &[&Claimed],
+    now_ms: Millis,
+) -> Result<Vec<JobId>> {
     if jobs.is_empty() {
         return Ok(Vec::new());
     }
@@ -31,14 +36,15 @@ pub(super) async fn complete(conn: &mut Link<'_>, jobs: &[&Claimed], now_ms: Mil
     // from a handler's: it must not lock a row that the other handlers of the same claim will want, or they would
     // wait for one another to the end of their transactions. What it leaves behind goes when the lease ends.
     let many = jobs.len() > 1;
-    let rows = sqlx::query(include_str!("sql/complete_jobs.sql"))
+    let done: Vec<i64> = sqlx::query_scalar(include_str!("sql/complete_jobs.sql"))
+        .bind(queue)
         .bind(ids(jobs))
         .bind(tokens(jobs))
         .bind(now_ms)
         .bind(many)
-        .fetch_all(conn)
+        .fetch_one(conn)
         .await?;
-    rows.iter().map(|r| Ok(JobId(r.try_get(0)?))).collect()
+    Ok(done.into_iter().map(JobId).collect())
 }
 
 pub(super) async fn give_up(
