@@ -1,6 +1,5 @@
 //! From the call that enqueues to the start of the handler, one job at a time.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use plimsoll_jobs::{Jobs, NewJob, Worker, WorkerOptions};
@@ -16,13 +15,12 @@ pub(crate) async fn run(jobs: &Jobs, settings: &Settings) -> Result<Value, Faile
     let gap = Duration::from_millis(settings.get("gap_ms", 20) as u64);
     later(jobs, settings.get("waiting", 0)).await?;
 
-    let (started, mut starts) = mpsc::unbounded_channel();
-    let started = Arc::new(started);
+    let (started, mut starts) = mpsc::channel(16);
     let shutdown = CancellationToken::new();
     let worker = Worker::new(jobs.clone(), "bench", WorkerOptions::default());
     let running = tokio::spawn(worker.run(
         move |_| {
-            started.send(Instant::now()).ok();
+            started.try_send(Instant::now()).ok();
             std::future::ready(Ok(()))
         },
         shutdown.clone(),

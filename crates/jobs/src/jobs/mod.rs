@@ -288,6 +288,11 @@ impl Jobs {
         ask!(self, d => d.peek(queue, self.now_ms()).await)
     }
 
+    /// Whether a claim that finds nothing holds nobody up, so that looking first would be a waste.
+    pub(crate) fn claims_freely(&self) -> bool {
+        matches!(self.backend, Backend::Postgres(_))
+    }
+
     /// Extends the lease of one job to `lease` from now.
     ///
     /// # Errors
@@ -332,9 +337,17 @@ impl Jobs {
         conn: impl Into<Conn<'c>>,
         jobs: &[Claimed],
     ) -> Result<Vec<JobId>, JobsError> {
+        self.complete_all(conn, &jobs.iter().collect::<Vec<_>>()).await
+    }
+
+    pub(crate) async fn complete_all<'c>(
+        &self,
+        conn: impl Into<Conn<'c>>,
+        jobs: &[&Claimed],
+    ) -> Result<Vec<JobId>, JobsError> {
         let mut conn = conn.into();
         let now_ms = self.now_ms();
-        let mut jobs: Vec<&Claimed> = jobs.iter().collect();
+        let mut jobs = jobs.to_vec();
         jobs.sort_by(|a, b| a.queue.cmp(&b.queue));
         // A lane with a limit may have room now.
         if jobs.iter().any(|j| !j.lane.is_empty()) {
@@ -350,18 +363,17 @@ impl Jobs {
     }
 
     /// As [`Jobs::complete_many`], in a transaction of its own.
-    pub(crate) async fn complete_alone(&self, jobs: &[Claimed]) -> Result<Vec<JobId>, JobsError> {
+    pub(crate) async fn complete_alone(&self, jobs: &[&Claimed]) -> Result<Vec<JobId>, JobsError> {
         // Where one statement is a transaction; a lane's room rings the bell at the commit of ours.
         if let (Backend::Postgres(driver), [first, ..]) = (&self.backend, jobs)
             && jobs.iter().all(|j| j.lane.is_empty() && j.queue == first.queue)
         {
             let mut conn = driver.pool.acquire().await?;
             let now_ms = self.now_ms();
-            let all: Vec<&Claimed> = jobs.iter().collect();
-            return driver.complete(&mut conn, &first.queue, &all, now_ms).await;
+            return driver.complete(&mut conn, &first.queue, jobs, now_ms).await;
         }
         let mut tx = self.begin().await?;
-        let done = self.complete_many(&mut tx, jobs).await?;
+        let done = self.complete_all(&mut tx, jobs).await?;
         tx.commit().await?;
         Ok(done)
     }
@@ -424,14 +436,19 @@ impl Jobs {
     /// When the database fails; the leases then run out by themselves.
     pub async fn release_many(&self, jobs: &[Claimed]) -> Result<usize, JobsError> {
         let mut tx = self.begin().await?;
+        let released = self.release_in(&mut tx, &jobs.iter().collect::<Vec<_>>()).await?;
+        tx.commit().await?;
+        Ok(usize::try_from(released).unwrap_or(usize::MAX))
+    }
+
+    pub(crate) async fn release_in(&self, tx: &mut Tx, jobs: &[&Claimed]) -> Result<u64, JobsError> {
         let now_ms = self.now_ms();
         let mut released = 0;
         for job in jobs {
-            let mut conn = Conn::from(&mut tx);
+            let mut conn = Conn::from(&mut *tx);
             conn.wake();
-            released += usize::from(self.give_up(conn, job, now_ms, Next::Release).await?);
+            released += u64::from(self.give_up(conn, job, now_ms, Next::Release).await?);
         }
-        tx.commit().await?;
         Ok(released)
     }
 

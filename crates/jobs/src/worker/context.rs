@@ -6,18 +6,21 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::FailureClass;
+use super::{FailureClass, Shared};
 use crate::conn::Conn;
 use crate::job::Claimed;
 use crate::{Jobs, JobsError};
 
 /// A job in a handler's hands.
 #[derive(Debug, Clone)]
-pub struct JobContext {
-    jobs: Jobs,
-    job: Arc<Claimed>,
+pub struct JobContext(Arc<Attempt>);
+
+#[derive(Debug)]
+struct Attempt {
+    shared: Arc<Shared>,
+    job: Claimed,
     stop: CancellationToken,
-    completed: Arc<AtomicBool>,
+    completed: AtomicBool,
 }
 
 /// Why a handler could not do its job. Any error converts into one that is to be retried.
@@ -32,24 +35,29 @@ pub struct Failure {
 // === impl JobContext ===
 
 impl JobContext {
-    pub(super) fn new(jobs: Jobs, job: Claimed, stop: CancellationToken) -> Self {
-        Self { jobs, job: Arc::new(job), stop, completed: Arc::default() }
+    pub(super) fn new(shared: Arc<Shared>, job: Claimed) -> Self {
+        Self(Arc::new(Attempt {
+            shared,
+            job,
+            stop: CancellationToken::new(),
+            completed: AtomicBool::new(false),
+        }))
     }
 
     /// The job.
     pub fn job(&self) -> &Claimed {
-        &self.job
+        &self.0.job
     }
 
     /// The queue it came from: for [`Jobs::begin`], among others.
     pub fn jobs(&self) -> &Jobs {
-        &self.jobs
+        &self.0.shared.jobs
     }
 
     /// Fires when the lease is lost, the job is cancelled or the worker stops. The handler's future is dropped then anyway; pass this
     /// to work that runs outside it (threads, child processes).
     pub fn stopped(&self) -> &CancellationToken {
-        &self.stop
+        &self.0.stop
     }
 
     /// Completes the job in the transaction that holds the result; commit it and return `Ok`.
@@ -57,8 +65,8 @@ impl JobContext {
     /// # Errors
     /// [`JobsError::LeaseLost`]: roll back, the job belongs to somebody else.
     pub async fn complete<'c>(&self, conn: impl Into<Conn<'c>>) -> Result<(), JobsError> {
-        self.jobs.complete(conn, &self.job).await?;
-        self.completed.store(true, Ordering::SeqCst);
+        self.jobs().complete(conn, self.job()).await?;
+        self.0.completed.store(true, Ordering::SeqCst);
         Ok(())
     }
 
@@ -67,11 +75,15 @@ impl JobContext {
     /// # Errors
     /// [`JobsError::LeaseLost`]: stop working on it.
     pub async fn progress(&self, permille: u16, note: &str) -> Result<(), JobsError> {
-        self.jobs.progress(&self.job, permille, note).await
+        self.jobs().progress(self.job(), permille, note).await
+    }
+
+    pub(super) fn shared(&self) -> &Shared {
+        &self.0.shared
     }
 
     pub(super) fn completed(&self) -> bool {
-        self.completed.load(Ordering::SeqCst)
+        self.0.completed.load(Ordering::SeqCst)
     }
 }
 

@@ -17,7 +17,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
     loop {
         tokio::time::sleep(wait).await;
         wait = lease / 3;
-        let jobs: Vec<Claimed> = shared.held().values().map(|h| h.job.clone()).collect();
+        let jobs: Vec<Claimed> = shared.held().values().map(|h| h.context.job().clone()).collect();
         if jobs.is_empty() {
             continue;
         }
@@ -29,7 +29,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
                 let mut held = shared.held();
                 for job in &jobs {
                     // Not one that was settled meanwhile, nor the next lease of the same job.
-                    let Some(h) = held.get_mut(&job.id).filter(|h| h.job.token == job.token) else {
+                    let Some(h) = held.get_mut(&job.id).filter(|h| h.context.job().token == job.token) else {
                         continue;
                     };
                     match kept.get(&job.id) {
@@ -37,12 +37,12 @@ pub(super) async fn run(shared: Arc<Shared>) {
                         Some(true) => {
                             h.until = asked_at + lease;
                             h.cancelled = true;
-                            h.stop.cancel();
+                            h.context.stopped().cancel();
                         }
                         None if h.context.completed() => {}
                         None => {
                             tracing::warn!(job = %job.id, attempt = job.attempt, "lease lost, handler stopped");
-                            h.stop.cancel();
+                            h.context.stopped().cancel();
                         }
                     }
                 }
@@ -54,6 +54,6 @@ pub(super) async fn run(shared: Arc<Shared>) {
             }
         }
         let now = Instant::now();
-        shared.held().values().filter(|h| h.until <= now).for_each(|h| h.stop.cancel());
+        shared.held().values().filter(|h| h.until <= now).for_each(|h| h.context.stopped().cancel());
     }
 }

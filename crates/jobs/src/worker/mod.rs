@@ -43,8 +43,16 @@ const DATABASE_BACKOFF: Backoff =
 pub struct WorkerOptions {
     /// Who claims, as recorded with leases and failures: `PLIMSOLL_INSTANCE`, for example.
     pub name: String,
-    /// Jobs in flight at most. Default 4 per CPU (FEATURES Q2).
+    /// Handlers at work at most. Default 4 per CPU (FEATURES Q2).
     pub concurrency: usize,
+    /// Jobs claimed ahead of the handlers at most, under leases that are kept alive, so that short jobs are fetched and
+    /// finished many at a time. Another worker that is free cannot have them, and a more urgent job comes after them:
+    /// leave it at 0, the default, where jobs take longer than a look into the database, and try 500 where they take
+    /// less. At the stop they are released at once.
+    pub ahead: usize,
+    /// How long a finished job may wait to be written down together with others. Those that end while the last ones are
+    /// being written share a transaction anyway; a few milliseconds spare a busy database some more. Default 0.
+    pub settle_within: Duration,
     /// How long a lease lasts without a heartbeat: how long a dead worker's job waits for another. Default 30 s.
     pub lease: Duration,
     /// Longest wait between two looks into an idle queue. Default 100 ms.
@@ -95,26 +103,33 @@ struct Shared {
     unwritten: WorkerMetrics,
 }
 
+/// What bounds a worker.
+#[derive(Debug)]
+struct Permits {
+    /// One for each job from its claim until its end is written.
+    in_hand: Arc<Semaphore>,
+    /// One for each handler at work.
+    slots: Arc<Semaphore>,
+}
+
 /// A lease in this worker's hands.
 #[derive(Debug)]
 struct Held {
-    job: Claimed,
     /// When the lease ends as far as this process knows, on its own clock: later than this it must not go on.
     until: Instant,
-    /// Drops the handler.
-    stop: CancellationToken,
     /// Somebody withdrew the job.
     cancelled: bool,
+    /// The job, and what drops its handler.
     context: JobContext,
 }
 
 /// An attempt that ended, on its way to the database.
 #[derive(Debug)]
 struct Ended {
-    job: Claimed,
+    context: JobContext,
     end: End,
     /// Kept until it is written, so that what waits for the database is bounded too.
-    _permit: OwnedSemaphorePermit,
+    permit: OwnedSemaphorePermit,
 }
 
 #[derive(Debug)]
@@ -124,6 +139,8 @@ enum End {
     /// The handler completed the job in its own transaction.
     DoneByHandler,
     Failed(Failure),
+    /// The worker stops, and the job had not been started.
+    Unstarted,
     /// The lease was lost or the job was released meanwhile: nothing to write.
     Stopped,
 }
@@ -136,6 +153,8 @@ impl Default for WorkerOptions {
             // Not like the name of an instance, which would be taken for dead where there is none.
             name: format!("pid:{}", std::process::id()),
             concurrency: 4 * std::thread::available_parallelism().map_or(1, usize::from),
+            ahead: 0,
+            settle_within: Duration::ZERO,
             lease: Duration::from_secs(30),
             poll: Duration::from_millis(100),
             drain: Duration::from_secs(20),
@@ -170,14 +189,19 @@ impl Worker {
         F: Future<Output = Result<(), Failure>> + Send + 'static,
     {
         let Self { jobs, queue, options, metrics } = self;
-        let concurrency = options.concurrency.clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
-        let permits = Arc::new(Semaphore::new(concurrency));
+        let most = Semaphore::MAX_PERMITS.min(u32::MAX as usize) / 2;
+        let concurrency = options.concurrency.clamp(1, most);
+        let in_hand = concurrency + options.ahead.min(most);
+        let permits = Permits {
+            in_hand: Arc::new(Semaphore::new(in_hand)),
+            slots: Arc::new(Semaphore::new(concurrency)),
+        };
         let (held, counts) = (Mutex::default(), Mutex::default());
         let unwritten = WorkerMetrics::default();
         let shared = Arc::new(Shared { jobs, queue, options, held, counts, metrics, unwritten });
 
         // Room for every permit: sending never waits.
-        let (ended, endings) = mpsc::channel(concurrency);
+        let (ended, endings) = mpsc::channel(in_hand);
         let settle = tokio::spawn(settle::run(Arc::clone(&shared), endings));
         let heartbeat = tokio::spawn(heartbeat::run(Arc::clone(&shared)));
         let stop_duties = CancellationToken::new();
@@ -188,8 +212,12 @@ impl Worker {
         drop(ended);
         stop_duties.cancel();
 
-        let all = u32::try_from(concurrency).unwrap_or(u32::MAX);
-        if tokio::time::timeout(shared.options.drain, permits.acquire_many(all)).await.is_err() {
+        if shutdown.is_cancelled() {
+            // What was claimed ahead does not start any more.
+            permits.slots.close();
+        }
+        let all = u32::try_from(in_hand).unwrap_or(u32::MAX);
+        if tokio::time::timeout(shared.options.drain, permits.in_hand.acquire_many(all)).await.is_err() {
             shared.release_all().await;
         }
         running.abort_all();
@@ -202,6 +230,8 @@ impl Worker {
             shared.keep_times().await;
         };
         drop(tokio::time::timeout(LAST_WORDS, times).await);
+        // Whatever was not written down; contexts refer back to the table.
+        shared.held().clear();
         *shared.counts()
     }
 }
@@ -209,7 +239,7 @@ impl Worker {
 /// Claims and starts jobs until the shutdown.
 async fn intake<H, F>(
     shared: &Arc<Shared>,
-    permits: &Arc<Semaphore>,
+    permits: &Permits,
     handler: &Arc<H>,
     ended: &mpsc::Sender<Ended>,
     running: &mut JoinSet<()>,
@@ -219,47 +249,57 @@ async fn intake<H, F>(
     F: Future<Output = Result<(), Failure>> + Send + 'static,
 {
     let mut committed = shared.jobs.committed();
+    // Whether the last claim got as much as it asked for.
+    let mut full = false;
     let mut errors = 0;
     let mut left = shared.options.recycle_after.unwrap_or(u64::MAX);
+    // Once half of what may be ahead is used up, not one by one.
+    let at_least = u32::try_from(shared.options.ahead.div_ceil(2).clamp(1, MAX_CLAIM)).unwrap_or(1);
     while left > 0 {
         let permit = tokio::select! {
             biased;
             () = shutdown.cancelled() => return,
-            permit = Arc::clone(permits).acquire_owned() => permit,
+            permit = Arc::clone(&permits.in_hand).acquire_many_owned(at_least) => permit,
         };
-        let Ok(permit) = permit else { return };
+        let Ok(mut free) = permit else { return };
         while running.try_join_next().is_some() {}
         // From here on a commit of this process is noticed, also one that comes before the wait below.
         committed.mark_unchanged();
-        let mut free = vec![permit];
-        while free.len() < MAX_CLAIM.min(usize::try_from(left).unwrap_or(usize::MAX))
-            && let Ok(more) = Arc::clone(permits).try_acquire_owned()
+        let most = MAX_CLAIM.min(usize::try_from(left).unwrap_or(usize::MAX));
+        let more = most.saturating_sub(free.num_permits()).min(permits.in_hand.available_permits());
+        if let Ok(more) =
+            Arc::clone(&permits.in_hand).try_acquire_many_owned(u32::try_from(more).unwrap_or(0))
         {
-            free.push(more);
+            free.merge(more);
         }
+        let limit = most.min(free.num_permits());
         // Not inside a select: a claim that is dropped half-way may have been committed, and its jobs would
         // wait for their leases to end.
         let asked_at = Instant::now();
-        let wait = match shared.claim(free.len()).await {
+        let wait = match shared.claim(limit, full).await {
             Ok(jobs) => {
                 errors = 0;
-                let full = jobs.len() == free.len();
+                full = jobs.len() == limit;
                 if shutdown.is_cancelled() {
                     shared.give_back(&jobs).await;
                     return;
                 }
                 left = left.saturating_sub(jobs.len() as u64);
-                for (job, permit) in jobs.into_iter().zip(free) {
-                    start(shared, handler, ended, running, job, permit, asked_at);
+                for job in jobs {
+                    let Some(permit) = free.split(1) else { break };
+                    let slot = Arc::clone(&permits.slots).try_acquire_owned().ok();
+                    start(shared, handler, ended, running, (job, permit), (slot, &permits.slots), asked_at);
                 }
                 if full {
                     continue;
                 }
+                drop(free);
                 // Half of the wait at least, so that an idle worker stays cheap; the rest is jitter.
                 shared.options.poll.mul_f64(0.5 + 0.5 * shared.jobs.unit())
             }
             Err(e) => {
                 errors += 1;
+                full = false;
                 drop(free);
                 tracing::warn!(queue = shared.queue, error = %e, errors, "claim failed");
                 DATABASE_BACKOFF.delay(errors, shared.jobs.unit())
@@ -274,52 +314,74 @@ async fn intake<H, F>(
     }
 }
 
+/// Runs the job in a task of its own, as soon as there is a slot if it has none yet.
 fn start<H, F>(
     shared: &Arc<Shared>,
     handler: &Arc<H>,
     ended: &mpsc::Sender<Ended>,
     running: &mut JoinSet<()>,
-    job: Claimed,
-    permit: OwnedSemaphorePermit,
+    (job, permit): (Claimed, OwnedSemaphorePermit),
+    (slot, slots): (Option<OwnedSemaphorePermit>, &Arc<Semaphore>),
     asked_at: Instant,
 ) where
     H: Fn(JobContext) -> F + Send + Sync + 'static,
     F: Future<Output = Result<(), Failure>> + Send + 'static,
 {
-    let stop = CancellationToken::new();
-    let context = JobContext::new(shared.jobs.clone(), job.clone(), stop.clone());
-    let held = Held {
-        job: job.clone(),
-        until: asked_at + shared.options.lease,
-        stop: stop.clone(),
-        cancelled: false,
-        context: context.clone(),
-    };
-    if let Some(earlier) = shared.held().insert(job.id, held) {
+    let id = job.id;
+    let context = JobContext::new(Arc::clone(shared), job);
+    let held = Held { until: asked_at + shared.options.lease, cancelled: false, context: context.clone() };
+    if let Some(earlier) = shared.held().insert(id, held) {
         // A lease that this worker lost without having noticed yet.
-        earlier.stop.cancel();
+        earlier.context.stopped().cancel();
     }
+    let (handler, ended) = (Arc::clone(handler), ended.clone());
+    let slots = slot.is_none().then(|| Arc::clone(slots));
+    running.spawn(async move {
+        let slot = match slots {
+            Some(slots) => tokio::select! {
+                biased;
+                () = context.stopped().cancelled() => Err(End::Stopped),
+                slot = slots.acquire_owned() => slot.map_err(|_| End::Unstarted),
+            },
+            None => slot.ok_or(End::Unstarted),
+        };
+        let end = match slot {
+            Ok(slot) => {
+                let end = attempt(&context, &*handler).await;
+                drop(slot);
+                end
+            }
+            Err(end) => end,
+        };
+        // Fails only when the worker is gone, and then the lease runs out.
+        drop(ended.send(Ended { context, end, permit }).await);
+    });
+}
+
+/// Runs the handler to its end, which may come early.
+async fn attempt<H, F>(context: &JobContext, handler: &H) -> End
+where
+    H: Fn(JobContext) -> F,
+    F: Future<Output = Result<(), Failure>>,
+{
+    let (shared, job) = (context.shared(), context.job());
     let started_ms = shared.jobs.now_ms();
     shared.waited(started_ms - job.ready_at_ms);
-    let (shared, handler, ended) = (Arc::clone(shared), Arc::clone(handler), ended.clone());
-    running.spawn(async move {
-        let deadline = job.deadline_ms.map(|d| d.saturating_sub(shared.jobs.now_ms()).max(0).unsigned_abs());
-        let attempt = AssertUnwindSafe(async { handler(context.clone()).await }).catch_unwind();
-        let end = tokio::select! {
-            biased;
-            result = attempt => match result {
-                Ok(Ok(())) if context.completed() => End::DoneByHandler,
-                Ok(Ok(())) => End::Done,
-                Ok(Err(failure)) => End::Failed(failure),
-                Err(panic) => End::Failed(Failure::retry(format!("handler panicked: {}", text_of(&*panic)))),
-            },
-            () = stop.cancelled() => End::Stopped,
-            () = after(deadline) => End::Failed(Failure::never("deadline passed while the job was running")),
-        };
-        shared.ran(shared.jobs.now_ms() - started_ms);
-        // Fails only when the worker is gone, and then the lease runs out.
-        drop(ended.send(Ended { job, end, _permit: permit }).await);
-    });
+    let deadline = job.deadline_ms.map(|d| d.saturating_sub(started_ms).max(0).unsigned_abs());
+    let attempt = AssertUnwindSafe(async { handler(context.clone()).await }).catch_unwind();
+    let end = tokio::select! {
+        biased;
+        result = attempt => match result {
+            Ok(Ok(())) if context.completed() => End::DoneByHandler,
+            Ok(Ok(())) => End::Done,
+            Ok(Err(failure)) => End::Failed(failure),
+            Err(panic) => End::Failed(Failure::retry(format!("handler panicked: {}", text_of(&*panic)))),
+        },
+        () = context.stopped().cancelled() => End::Stopped,
+        () = after(deadline) => End::Failed(Failure::never("deadline passed while the job was running")),
+    };
+    shared.ran(shared.jobs.now_ms() - started_ms);
+    end
 }
 
 /// Waits that long; for ever when there is no deadline.
@@ -365,9 +427,10 @@ impl Shared {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Claims, but looks first without any lock: an idle worker must not hold up those that write.
-    async fn claim(&self, limit: usize) -> Result<Vec<Claimed>, crate::JobsError> {
-        if !self.jobs.has_work(&self.queue).await? {
+    /// Claims, but unless there is likely something, or a claim in vain locks nothing, looks first: an idle worker must
+    /// not hold up those that write.
+    async fn claim(&self, limit: usize, likely: bool) -> Result<Vec<Claimed>, crate::JobsError> {
+        if !likely && !self.jobs.claims_freely() && !self.jobs.has_work(&self.queue).await? {
             return Ok(Vec::new());
         }
         let limit = u32::try_from(limit).unwrap_or(u32::MAX);
@@ -378,10 +441,10 @@ impl Shared {
     async fn release_all(&self) {
         let held: Vec<Held> = self.held().drain().map(|(_, held)| held).collect();
         for h in &held {
-            h.stop.cancel();
+            h.context.stopped().cancel();
         }
         let unfinished: Vec<Claimed> =
-            held.into_iter().filter(|h| !h.context.completed()).map(|h| h.job).collect();
+            held.iter().filter(|h| !h.context.completed()).map(|h| h.context.job().clone()).collect();
         self.give_back(&unfinished).await;
     }
 

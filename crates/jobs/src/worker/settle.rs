@@ -1,8 +1,9 @@
 //! Writes how attempts ended. Those that end while one transaction is being written share the next (group commit).
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::Instant;
 
 use super::{DATABASE_BACKOFF, End, Ended, Shared, WorkerReport};
@@ -16,6 +17,7 @@ const MAX_GROUP: usize = 500;
 pub(super) async fn run(shared: Arc<Shared>, mut endings: mpsc::Receiver<Ended>) {
     let mut group = Vec::with_capacity(MAX_GROUP);
     while endings.recv_many(&mut group, MAX_GROUP).await > 0 {
+        gather(&mut group, &mut endings, shared.options.settle_within).await;
         let started = Instant::now();
         let mut errors = 0;
         while let Err(e) = write(&shared, &group).await {
@@ -29,26 +31,52 @@ pub(super) async fn run(shared: Arc<Shared>, mut endings: mpsc::Receiver<Ended>)
             tokio::time::sleep(DATABASE_BACKOFF.delay(errors, shared.jobs.unit())).await;
         }
         let mut held = shared.held();
-        for ended in group.drain(..) {
-            if held.get(&ended.job.id).is_some_and(|h| h.job.token == ended.job.token) {
-                held.remove(&ended.job.id);
+        let mut permits: Option<OwnedSemaphorePermit> = None;
+        for Ended { context, permit, .. } in group.drain(..) {
+            let job = context.job();
+            if held.get(&job.id).is_some_and(|h| h.context.job().token == job.token) {
+                held.remove(&job.id);
             }
+            // All at once, so that the next claim finds room for as many.
+            match &mut permits {
+                Some(permits) => permits.merge(permit),
+                None => permits = Some(permit),
+            }
+        }
+        drop(held);
+        drop(permits);
+    }
+}
+
+/// Waits up to `within` for more that could be written in the same transaction.
+async fn gather(group: &mut Vec<Ended>, endings: &mut mpsc::Receiver<Ended>, within: Duration) {
+    let until = Instant::now() + within;
+    while !within.is_zero() && group.len() < MAX_GROUP {
+        let left = MAX_GROUP - group.len();
+        match tokio::time::timeout_at(until, endings.recv_many(group, left)).await {
+            Ok(more) if more > 0 => {}
+            _ => return,
         }
     }
 }
 
 async fn write(shared: &Shared, group: &[Ended]) -> Result<(), JobsError> {
     let by_handler = group.iter().filter(|e| matches!(e.end, End::DoneByHandler)).count() as u64;
-    let done: Vec<Claimed> =
-        group.iter().filter(|e| matches!(e.end, End::Done)).map(|e| e.job.clone()).collect();
+    let ended = |end: fn(&End) -> bool| {
+        group.iter().filter(move |e| end(&e.end)).map(|e| e.context.job()).collect::<Vec<&Claimed>>()
+    };
+    let done = ended(|e| matches!(e, End::Done));
+    let unstarted = ended(|e| matches!(e, End::Unstarted));
     let failures: Vec<_> = group
         .iter()
-        .filter_map(|e| if let End::Failed(failure) = &e.end { Some((&e.job, failure)) } else { None })
+        .filter_map(
+            |e| if let End::Failed(failure) = &e.end { Some((e.context.job(), failure)) } else { None },
+        )
         .collect();
     let (mut cancelled, mut stopped) = (Vec::new(), 0);
-    for ended in group.iter().filter(|e| matches!(e.end, End::Stopped)) {
-        match shared.held().get(&ended.job.id) {
-            Some(held) if held.cancelled && held.job.token == ended.job.token => cancelled.push(&ended.job),
+    for job in ended(|e| matches!(e, End::Stopped)) {
+        match shared.held().get(&job.id) {
+            Some(held) if held.cancelled && held.context.job().token == job.token => cancelled.push(job),
             Some(_) => stopped += 1,
             // Released at the stop.
             None => {}
@@ -56,9 +84,13 @@ async fn write(shared: &Shared, group: &[Ended]) -> Result<(), JobsError> {
     }
 
     let mut written = WorkerReport { completed: by_handler, ..WorkerReport::default() };
-    if !(done.is_empty() && failures.is_empty() && cancelled.is_empty()) {
+    if failures.is_empty() && cancelled.is_empty() && unstarted.is_empty() {
+        if !done.is_empty() {
+            written.completed += shared.jobs.complete_alone(&done).await?.len() as u64;
+        }
+    } else {
         let mut tx = shared.jobs.begin().await?;
-        written.completed += shared.jobs.complete_many(&mut tx, &done).await?.len() as u64;
+        written.completed += shared.jobs.complete_all(&mut tx, &done).await?.len() as u64;
         for (job, failure) in &failures {
             match shared.jobs.fail_in(&mut tx, job, failure.class, &failure.message).await {
                 Ok(_) => written.failed += 1,
@@ -69,10 +101,12 @@ async fn write(shared: &Shared, group: &[Ended]) -> Result<(), JobsError> {
         for job in &cancelled {
             written.cancelled += u64::from(shared.jobs.cancelled_in(&mut tx, job).await?);
         }
+        written.released += shared.jobs.release_in(&mut tx, &unstarted).await?;
         tx.commit().await?;
     }
-    let expected = (done.len() + failures.len() + cancelled.len()) as u64 + by_handler + stopped;
-    written.lost = expected - written.completed - written.failed - written.cancelled;
+    let expected =
+        (done.len() + failures.len() + cancelled.len() + unstarted.len()) as u64 + by_handler + stopped;
+    written.lost = expected - written.completed - written.failed - written.cancelled - written.released;
     shared.counts().add(written);
     Ok(())
 }
