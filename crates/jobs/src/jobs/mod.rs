@@ -242,7 +242,7 @@ impl Jobs {
             until_ms: now_ms.saturating_add(millis(lease)),
             limit,
         };
-        if let Backend::Postgres(driver) = &self.backend {
+        if let Some(driver) = self.unpooled() {
             let mut conn = driver.pool.acquire().await?;
             let now_ms = self.now_ms();
             if let Some(claimed) = driver.claim_alone(&mut conn, claim(now_ms)).await? {
@@ -290,7 +290,15 @@ impl Jobs {
 
     /// Whether a claim that finds nothing holds nobody up, so that looking first would be a waste.
     pub(crate) fn claims_freely(&self) -> bool {
-        matches!(self.backend, Backend::Postgres(_))
+        self.unpooled().is_some()
+    }
+
+    /// The driver, if a statement sent by itself is a transaction: not behind a transaction pooler.
+    fn unpooled(&self) -> Option<&PostgresDriver> {
+        match &self.backend {
+            Backend::Postgres(driver) if !driver.pooler => Some(driver),
+            _ => None,
+        }
     }
 
     /// Extends the lease of one job to `lease` from now.
@@ -365,7 +373,7 @@ impl Jobs {
     /// As [`Jobs::complete_many`], in a transaction of its own.
     pub(crate) async fn complete_alone(&self, jobs: &[&Claimed]) -> Result<Vec<JobId>, JobsError> {
         // Where one statement is a transaction; a lane's room rings the bell at the commit of ours.
-        if let (Backend::Postgres(driver), [first, ..]) = (&self.backend, jobs)
+        if let (Some(driver), [first, ..]) = (self.unpooled(), jobs)
             && jobs.iter().all(|j| j.lane.is_empty() && j.queue == first.queue)
         {
             let mut conn = driver.pool.acquire().await?;

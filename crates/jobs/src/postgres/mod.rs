@@ -37,7 +37,7 @@ pub(crate) struct PostgresDriver {
     pub(crate) pool: PgPool,
     pub(crate) bell: Arc<PgBell>,
     /// Connections lead through a transaction pooler.
-    pooler: bool,
+    pub(crate) pooler: bool,
     turns: Turns,
     heads: Heads,
 }
