@@ -10,7 +10,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 STACK ?= stacks/cv-evaluator.yaml
 WEB := crates/console/web
 
-.PHONY: help up down build console test setup setup-test fmt lint rust-test api-test page-test audit torture bench-gateway bench-scaling bench-control bench-app clean
+.PHONY: help up down build console test setup setup-test fmt lint rust-test api-test page-test audit torture bench-gateway bench-scaling bench-control bench-queue bench-app clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,6 +77,9 @@ bench-scaling: ## scaling policies compared on real traces, with an oracle
 
 bench-control: ## ten thousand targets decided once a second
 	bench/control/run
+
+bench-queue: ## the queue, its peers and bare SQL in turn on one server: ratios
+	bench/queue/run
 
 bench-app: ## the CV Evaluator alone and behind plimsoll: latency and ratios
 	bench/cv-evaluator/run

@@ -198,11 +198,13 @@ pub(super) async fn claim(
     if laned {
         return from_lanes(conn, claim, turns).await;
     }
-    turns.served(claim.queue, "");
     let (from, _) = heads.of(claim.queue);
-    let claimed = from_lane(conn, claim, "", claim.limit, from).await?;
+    let mut claimed = from_lane(conn, claim, "", claim.limit, from).await?;
     if claimed.is_empty() && from != BEGINNING {
-        return from_lane(conn, claim, "", claim.limit, BEGINNING).await;
+        claimed = from_lane(conn, claim, "", claim.limit, BEGINNING).await?;
+    }
+    if !claimed.is_empty() {
+        turns.served(claim.queue, "");
     }
     Ok(claimed)
 }
