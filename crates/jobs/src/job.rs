@@ -130,6 +130,8 @@ pub enum FailureClass {
     RetryAfter(Duration),
     /// Will never succeed: dead letter at once.
     Never,
+    /// The handler panicked: tried again like [`FailureClass::Retry`], because it may have been the moment's fault.
+    Panic,
 }
 
 /// What became of a failed attempt.

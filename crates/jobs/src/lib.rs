@@ -20,6 +20,7 @@
 //! Each guarantee and the test that proves it: `README.md` of this crate.
 
 mod backoff;
+mod budget;
 mod clock;
 mod conn;
 mod cron;
@@ -37,6 +38,7 @@ mod timing;
 mod worker;
 
 pub use backoff::Backoff;
+pub use budget::RetryBudget;
 pub use clock::{Clock, ManualClock, Millis, SystemClock};
 pub use conn::{Conn, Tx};
 pub use cron::{Cron, Schedule};

@@ -1,5 +1,6 @@
 //! The handle that applications and workers hold.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use sqlx::{PgPool, SqlitePool};
 use tokio::sync::watch;
 
+use crate::budget::RetryAccount;
 use crate::clock::{Clock, Millis, SystemClock, millis};
 use crate::conn::{Conn, Inner, Kind, Tx};
 use crate::driver::{Claim, Driver as _, Extended, Next};
@@ -17,7 +19,7 @@ use crate::migrate::{self, Migration};
 use crate::postgres::{self, PostgresDriver};
 use crate::sqlite::{self, Listening, SqliteDriver};
 use crate::timing::WorkerMetrics;
-use crate::{Backoff, JobsError};
+use crate::{Backoff, JobsError, RetryBudget};
 
 /// How to open a queue.
 #[derive(Debug, Clone)]
@@ -28,6 +30,8 @@ pub struct JobsOptions {
     pub readers: u32,
     /// Waits between attempts.
     pub backoff: Backoff,
+    /// The share of retries in the attempts of each queue; none lets an outage become a storm.
+    pub retry_budget: Option<RetryBudget>,
     /// The clock. Default the operating system's.
     pub clock: Arc<dyn Clock>,
     /// Seed of the jitter; none takes one from the operating system.
@@ -80,6 +84,9 @@ mod holders;
 struct Shared {
     clock: Arc<dyn Clock>,
     backoff: Backoff,
+    retry_budget: Option<RetryBudget>,
+    /// Per queue.
+    retries: Mutex<HashMap<Arc<str>, RetryAccount>>,
     rng: Mutex<StdRng>,
     committed: watch::Sender<u64>,
     listening: OnceLock<Option<Listening>>,
@@ -93,6 +100,7 @@ impl Default for JobsOptions {
             busy_timeout: Duration::from_secs(10),
             readers: 4,
             backoff: Backoff::default(),
+            retry_budget: Some(RetryBudget::default()),
             clock: Arc::new(SystemClock),
             seed: None,
         }
@@ -129,6 +137,8 @@ impl Jobs {
         let shared = Shared {
             clock: options.clock,
             backoff: options.backoff,
+            retry_budget: options.retry_budget,
+            retries: Mutex::default(),
             rng: Mutex::new(rng),
             committed: watch::Sender::new(0),
             listening: OnceLock::new(),
@@ -247,6 +257,7 @@ impl Jobs {
             let now_ms = self.now_ms();
             if let Some(claimed) = driver.claim_alone(&mut conn, claim(now_ms)).await? {
                 drop(conn);
+                self.pay_for_retries(&claimed);
                 return Ok(self.without_late(claimed, now_ms).await);
             }
         }
@@ -258,6 +269,7 @@ impl Jobs {
             self.give_up(Conn::from(&mut tx), &late, now_ms, LATE).await?;
         }
         tx.commit().await?;
+        self.pay_for_retries(&claimed);
         Ok(claimed)
     }
 
@@ -519,10 +531,29 @@ impl Jobs {
         let wait = match class {
             FailureClass::Never => return Outcome::Dead,
             _ if job.attempt >= job.max_attempts => return Outcome::Dead,
-            FailureClass::Retry => self.shared.backoff.delay(job.attempt, self.unit()),
+            FailureClass::Retry | FailureClass::Panic => self.shared.backoff.delay(job.attempt, self.unit()),
             FailureClass::RetryAfter(wait) => wait,
         };
-        Outcome::Retried { at_ms: now_ms.saturating_add(millis(wait)) }
+        let at_ms = now_ms.saturating_add(millis(wait));
+        let paid_ms = self.retries(Some(job), |budget, account| account.take(budget, now_ms));
+        Outcome::Retried { at_ms: paid_ms.map_or(at_ms, |paid_ms| at_ms.max(paid_ms)) }
+    }
+
+    /// First attempts pay for the retries of their queue, of which all of these are.
+    fn pay_for_retries(&self, claimed: &[Claimed]) {
+        let first_attempts = claimed.iter().filter(|job| job.attempt == 1).count() as u64;
+        self.retries(claimed.first(), |budget, account| account.pay_in(budget, first_attempts));
+    }
+
+    /// Looks into the retry account of a job's queue, if there are such accounts.
+    fn retries<T>(
+        &self,
+        job: Option<&Claimed>,
+        look: impl FnOnce(&RetryBudget, &mut RetryAccount) -> T,
+    ) -> Option<T> {
+        let budget = self.shared.retry_budget.as_ref()?;
+        let mut accounts = self.shared.retries.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(look(budget, accounts.entry(Arc::clone(&job?.queue)).or_default()))
     }
 }
 

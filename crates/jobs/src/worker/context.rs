@@ -1,14 +1,13 @@
 //! What a handler gets and what it answers.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use super::{FailureClass, Shared};
 use crate::conn::Conn;
-use crate::job::Claimed;
+use crate::job::{Claimed, Outcome};
 use crate::{Jobs, JobsError};
 
 /// A job in a handler's hands.
@@ -20,7 +19,14 @@ struct Attempt {
     shared: Arc<Shared>,
     job: Claimed,
     stop: CancellationToken,
-    completed: AtomicBool,
+    settled: Mutex<Option<Settled>>,
+}
+
+/// How a handler ended its job in its own transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Settled {
+    Completed,
+    Failed,
 }
 
 /// Why a handler could not do its job. Any error converts into one that is to be retried.
@@ -36,12 +42,7 @@ pub struct Failure {
 
 impl JobContext {
     pub(super) fn new(shared: Arc<Shared>, job: Claimed) -> Self {
-        Self(Arc::new(Attempt {
-            shared,
-            job,
-            stop: CancellationToken::new(),
-            completed: AtomicBool::new(false),
-        }))
+        Self(Arc::new(Attempt { shared, job, stop: CancellationToken::new(), settled: Mutex::new(None) }))
     }
 
     /// The job.
@@ -60,14 +61,26 @@ impl JobContext {
         &self.0.stop
     }
 
-    /// Completes the job in the transaction that holds the result; commit it and return `Ok`.
+    /// Completes the job in the transaction that holds the result; commit it and return `Ok`. Both are durable, or
+    /// neither: should the transaction be dropped, return an error to have the job tried again.
     ///
     /// # Errors
     /// [`JobsError::LeaseLost`]: roll back, the job belongs to somebody else.
     pub async fn complete<'c>(&self, conn: impl Into<Conn<'c>>) -> Result<(), JobsError> {
         self.jobs().complete(conn, self.job()).await?;
-        self.0.completed.store(true, Ordering::SeqCst);
+        self.settle(Settled::Completed);
         Ok(())
+    }
+
+    /// Ends the attempt in failure in the transaction that holds the application's own account of it; commit it and
+    /// return `Ok`. Both are durable, or neither.
+    ///
+    /// # Errors
+    /// [`JobsError::LeaseLost`]: roll back, the job belongs to somebody else.
+    pub async fn fail<'c>(&self, conn: impl Into<Conn<'c>>, failure: &Failure) -> Result<Outcome, JobsError> {
+        let outcome = self.jobs().fail_in(conn, self.job(), failure.class, &failure.message).await?;
+        self.settle(Settled::Failed);
+        Ok(outcome)
     }
 
     /// Notes how far the job is, in thousandths and words, for [`Jobs::find`].
@@ -82,8 +95,13 @@ impl JobContext {
         &self.0.shared
     }
 
-    pub(super) fn completed(&self) -> bool {
-        self.0.completed.load(Ordering::SeqCst)
+    /// How the handler ended the job by itself, if it did; whether its transaction was committed is not known.
+    pub(super) fn settled(&self) -> Option<Settled> {
+        *self.0.settled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn settle(&self, how: Settled) {
+        *self.0.settled.lock().unwrap_or_else(PoisonError::into_inner) = Some(how);
     }
 }
 
@@ -98,6 +116,11 @@ impl Failure {
     /// May succeed after the time that the other side named.
     pub fn retry_after(wait: Duration, message: impl Into<String>) -> Self {
         Self { class: FailureClass::RetryAfter(wait), message: message.into() }
+    }
+
+    /// The handler panicked.
+    pub(super) fn panic(message: String) -> Self {
+        Self { class: FailureClass::Panic, message }
     }
 
     /// Will never succeed.

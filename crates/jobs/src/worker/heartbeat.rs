@@ -39,7 +39,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
                             h.cancelled = true;
                             h.context.stopped().cancel();
                         }
-                        None if h.context.completed() => {}
+                        None if h.context.settled().is_some() => {}
                         None => {
                             tracing::warn!(job = %job.id, attempt = job.attempt, "lease lost, handler stopped");
                             h.context.stopped().cancel();

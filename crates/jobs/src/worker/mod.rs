@@ -21,6 +21,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use context::Settled;
 pub use context::{Failure, JobContext};
 
 use crate::clock::Millis;
@@ -73,6 +74,8 @@ pub struct WorkerReport {
     pub completed: u64,
     /// Attempts that ended in failure.
     pub failed: u64,
+    /// Of the failed ones, those whose handlers panicked.
+    pub panicked: u64,
     /// Leases lost; nothing was written for those.
     pub lost: u64,
     /// Jobs given back at the stop.
@@ -136,8 +139,8 @@ struct Ended {
 enum End {
     /// The handler is done; the runtime completes the job.
     Done,
-    /// The handler completed the job in its own transaction.
-    DoneByHandler,
+    /// The handler completed the job, or failed it, in its own transaction.
+    SettledByHandler(Settled),
     Failed(Failure),
     /// The worker stops, and the job had not been started.
     Unstarted,
@@ -372,10 +375,13 @@ where
     let end = tokio::select! {
         biased;
         result = attempt => match result {
-            Ok(Ok(())) if context.completed() => End::DoneByHandler,
-            Ok(Ok(())) => End::Done,
+            Ok(Ok(())) => context.settled().map_or(End::Done, End::SettledByHandler),
             Ok(Err(failure)) => End::Failed(failure),
-            Err(panic) => End::Failed(Failure::retry(format!("handler panicked: {}", text_of(&*panic)))),
+            Err(panic) => {
+                let message = format!("handler panicked: {}", text_of(&*panic));
+                tracing::error!(job = %job.id, attempt = job.attempt, "{message}");
+                End::Failed(Failure::panic(message))
+            }
         },
         () = context.stopped().cancelled() => End::Stopped,
         () = after(deadline) => End::Failed(Failure::never("deadline passed while the job was running")),
@@ -443,12 +449,19 @@ impl Shared {
         for h in &held {
             h.context.stopped().cancel();
         }
-        let unfinished: Vec<Claimed> =
-            held.iter().filter(|h| !h.context.completed()).map(|h| h.context.job().clone()).collect();
-        self.give_back(&unfinished).await;
+        let (settled, open): (Vec<Held>, Vec<Held>) =
+            held.into_iter().partition(|h| h.context.settled().is_some());
+        let jobs = |held: Vec<Held>| held.into_iter().map(|h| h.context.job().clone()).collect::<Vec<_>>();
+        self.give_back(&jobs(open)).await;
+        // A transaction that ends such a job may be open still, and goes with its handler: after that the job is
+        // released, or was finished. A handler that blocks its thread is not waited for.
+        drop(tokio::time::timeout(Duration::from_secs(1), self.give_back(&jobs(settled))).await);
     }
 
     async fn give_back(&self, jobs: &[Claimed]) {
+        if jobs.is_empty() {
+            return;
+        }
         match self.jobs.release_many(jobs).await {
             Ok(n) => self.counts().released += n as u64,
             Err(e) => {
@@ -464,6 +477,7 @@ impl WorkerReport {
     fn add(&mut self, more: Self) {
         self.completed += more.completed;
         self.failed += more.failed;
+        self.panicked += more.panicked;
         self.lost += more.lost;
         self.released += more.released;
         self.cancelled += more.cancelled;

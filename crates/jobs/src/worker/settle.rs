@@ -6,9 +6,10 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::Instant;
 
+use super::context::Settled;
 use super::{DATABASE_BACKOFF, End, Ended, Shared, WorkerReport};
 use crate::JobsError;
-use crate::job::Claimed;
+use crate::job::{Claimed, FailureClass};
 
 /// Most attempts that are written in one transaction.
 const MAX_GROUP: usize = 500;
@@ -61,7 +62,9 @@ async fn gather(group: &mut Vec<Ended>, endings: &mut mpsc::Receiver<Ended>, wit
 }
 
 async fn write(shared: &Shared, group: &[Ended]) -> Result<(), JobsError> {
-    let by_handler = group.iter().filter(|e| matches!(e.end, End::DoneByHandler)).count() as u64;
+    let by_handler =
+        |how| group.iter().filter(|e| matches!(e.end, End::SettledByHandler(h) if h == how)).count() as u64;
+    let (completed, failed) = (by_handler(Settled::Completed), by_handler(Settled::Failed));
     let ended = |end: fn(&End) -> bool| {
         group.iter().filter(move |e| end(&e.end)).map(|e| e.context.job()).collect::<Vec<&Claimed>>()
     };
@@ -83,7 +86,7 @@ async fn write(shared: &Shared, group: &[Ended]) -> Result<(), JobsError> {
         }
     }
 
-    let mut written = WorkerReport { completed: by_handler, ..WorkerReport::default() };
+    let mut written = WorkerReport { completed, failed, ..WorkerReport::default() };
     if failures.is_empty() && cancelled.is_empty() && unstarted.is_empty() {
         if !done.is_empty() {
             written.completed += shared.jobs.complete_alone(&done).await?.len() as u64;
@@ -93,7 +96,10 @@ async fn write(shared: &Shared, group: &[Ended]) -> Result<(), JobsError> {
         written.completed += shared.jobs.complete_all(&mut tx, &done).await?.len() as u64;
         for (job, failure) in &failures {
             match shared.jobs.fail_in(&mut tx, job, failure.class, &failure.message).await {
-                Ok(_) => written.failed += 1,
+                Ok(_) => {
+                    written.failed += 1;
+                    written.panicked += u64::from(failure.class == FailureClass::Panic);
+                }
                 Err(e) if e.is_lease_lost() => {}
                 Err(e) => return Err(e),
             }
@@ -104,8 +110,10 @@ async fn write(shared: &Shared, group: &[Ended]) -> Result<(), JobsError> {
         written.released += shared.jobs.release_in(&mut tx, &unstarted).await?;
         tx.commit().await?;
     }
-    let expected =
-        (done.len() + failures.len() + cancelled.len() + unstarted.len()) as u64 + by_handler + stopped;
+    let expected = (done.len() + failures.len() + cancelled.len() + unstarted.len()) as u64
+        + completed
+        + failed
+        + stopped;
     written.lost = expected - written.completed - written.failed - written.cancelled - written.released;
     shared.counts().add(written);
     Ok(())

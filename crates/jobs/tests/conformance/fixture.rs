@@ -4,11 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use plimsoll_jobs::{
-    Claimed, Enqueued, JobId, Jobs, JobsError, JobsOptions, ManualClock, NewJob, QueueStats,
+    Claimed, Enqueued, JobId, Jobs, JobsError, JobsOptions, ManualClock, NewJob, QueueStats, RetryBudget,
 };
 use serde_json::json;
 
 pub(crate) const LEASE: Duration = Duration::from_secs(10);
+/// Tight, so that it shows.
+pub(crate) const RETRIES: RetryBudget =
+    RetryBudget { percent: 20, per_s: 1, burst: 20, longest: Duration::from_secs(3600) };
 /// Where the clock stands at first.
 pub(crate) const START_MS: i64 = 1_000_000;
 
@@ -23,7 +26,7 @@ pub(crate) struct Fixture {
 }
 
 fn options(clock: &Arc<ManualClock>) -> JobsOptions {
-    JobsOptions { clock: clock.clone(), seed: Some(7), ..JobsOptions::default() }
+    JobsOptions { clock: clock.clone(), seed: Some(7), retry_budget: Some(RETRIES), ..JobsOptions::default() }
 }
 
 pub(crate) async fn memory() -> Fixture {

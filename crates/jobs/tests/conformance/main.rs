@@ -3,6 +3,7 @@
 mod cron;
 mod dead;
 mod enqueue;
+mod fair;
 mod fixture;
 mod holders;
 mod keep;
@@ -10,6 +11,7 @@ mod lanes;
 mod lease;
 mod model;
 mod order;
+mod retries;
 
 /// Makes a test per driver out of each function, which takes a fixture.
 macro_rules! every_driver {
@@ -81,6 +83,13 @@ every_driver! {
         limit_of_a_lane_holds_until_a_job_ends,
         star_limits_the_lanes_without_their_own,
         many_blocked_lanes_do_not_hide_a_free_one,
+    }
+    fair::{
+        limit_of_a_lane_holds_with_many_claimers_at_once,
+    }
+    retries::{
+        retries_of_an_outage_stay_within_the_budget_and_none_is_lost,
+        queues_have_budgets_of_their_own,
     }
     dead::{
         dead_letters_are_listed_in_order_and_by_pages,
