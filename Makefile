@@ -10,7 +10,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 STACK ?= stacks/cv-evaluator.yaml
 WEB := crates/console/web
 
-.PHONY: help up down build console test setup setup-test fmt lint rust-test api-test page-test audit torture bench-gateway bench-scaling bench-control bench-queue bench-app clean
+.PHONY: help up down build console test setup setup-test fmt lint rust-test api-test page-test audit torture bench-gateway bench-scaling bench-control bench-queue bench-app large clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,6 +83,9 @@ bench-queue: ## the queue, its peers and bare SQL in turn on one server: ratios
 
 bench-app: ## the CV Evaluator alone and behind plimsoll: latency and ratios
 	bench/cv-evaluator/run
+
+large: ## what pages, claims and sweeps of the CV Evaluator look at in tables of a million rows, on both databases
+	PLIMSOLL_LARGE_ROWS=1000000 cargo test --locked -p cv-evaluator --test it --test postgres -- large::
 
 clean: ## remove what was built
 	cargo clean

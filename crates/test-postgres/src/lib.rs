@@ -113,6 +113,11 @@ impl Server {
         log.lines().filter(told).map(str::to_owned).collect()
     }
 
+    /// What it has written about itself.
+    pub fn log(&self) -> PathBuf {
+        self.directory.join("log")
+    }
+
     /// A connection to one of its databases, as its superuser.
     ///
     /// # Errors

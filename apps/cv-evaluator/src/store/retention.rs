@@ -26,7 +26,7 @@ impl Store {
         let before_ms = self.jobs.now_ms() - keep_ms;
         let (mut gone, mut all) = (0, true);
         for status in [WorkStatus::Completed, WorkStatus::Failed] {
-            let expired = sql!("find_expired").bind(status.as_str()).bind(before_ms).bind(BATCH);
+            let expired = sql!(each "find_expired").bind(status.as_str()).bind(before_ms).bind(BATCH);
             let expired = self.pool.fetch_all(expired).await?;
             all &= expired.len() < BATCH as usize;
             for row in expired {
@@ -41,11 +41,11 @@ impl Store {
             return Ok((gone, false));
         }
         let (after_ms, after_id) = reader.0.clone().unwrap_or((i64::MIN, String::new()));
-        let old = sql!("find_old_uploads").bind(before_ms).bind(after_ms).bind(&after_id).bind(BATCH);
+        let old = sql!(each "find_old_uploads").bind(before_ms).bind(after_ms).bind(&after_id).bind(BATCH);
         let old = self.pool.fetch_all(old).await?;
         for row in &old {
             let id: String = row.get("id")?;
-            if row.get::<i64>("used")? == 0 {
+            if row.get::<Option<i64>>("used")?.is_none() {
                 gone += u64::from(self.delete_unused_upload(&id).await?);
             }
             reader.0 = Some((row.get("created_at_ms")?, id));
