@@ -224,7 +224,8 @@ impl Controller {
             for action in plan(managed.memory.desired, &managed.members(&own, &load)) {
                 match action {
                     Action::Launch => {
-                        self.shared.fleet.launch(&managed.spec);
+                        let sized = managed.launch(&self.shared.fleet);
+                        sized.into_iter().for_each(|draft| self.shared.record(draft, now_ms));
                     }
                     Action::Drain(id) => {
                         if let Some(id) = InstanceId::parse(&id) {

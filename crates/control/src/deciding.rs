@@ -116,7 +116,7 @@ impl Controller {
             let observed = observe::observe(
                 policy.metrics_to_read(),
                 managed.memory.desired,
-                &managed.service.resources,
+                |instance| managed.requests(instance),
                 &own,
                 &self.signals,
                 moment,

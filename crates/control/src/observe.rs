@@ -9,7 +9,6 @@ use plimsoll_scale::{
     observe::{self as scale, Reading, Sample},
     spec::MetricSpec,
 };
-use plimsoll_stack::Resources;
 
 use crate::signal::Signals;
 
@@ -39,11 +38,12 @@ impl Moment {
     }
 }
 
-/// What the policy of one service sees. `leaving` names instances that are being drained.
+/// What the policy of one service sees. Of an instance comes whether it is
+/// being drained; `requests` says what it requests.
 pub(crate) fn observe(
     metrics: &[MetricSpec],
     desired: u32,
-    resources: &Resources,
+    requests: impl Fn(&Instance) -> scale::Requests,
     instances: &[(&Instance, bool)],
     signals: &Signals,
     moment: Moment,
@@ -55,7 +55,7 @@ pub(crate) fn observe(
             status_replicas: u32::try_from(staying).unwrap_or(u32::MAX),
         }),
         selector_fault: None,
-        instances: instances.iter().map(|(it, leaving)| pod(it, *leaving, resources, moment)).collect(),
+        instances: instances.iter().map(|(it, leaving)| pod(it, *leaving, requests(it), moment)).collect(),
         readings: readings(metrics, instances, signals, moment),
     }
 }
@@ -70,7 +70,7 @@ pub(crate) fn readings(
     metrics.iter().map(|metric| read(metric, instances, signals, moment)).collect()
 }
 
-fn pod(instance: &Instance, leaving: bool, resources: &Resources, moment: Moment) -> scale::Instance {
+fn pod(instance: &Instance, leaving: bool, requests: scale::Requests, moment: Moment) -> scale::Instance {
     let started_at = instance.started_at.map(|started| moment.time_of(started));
     let (phase, ready) = match instance.state {
         State::Ready => (scale::Phase::Running, true),
@@ -83,9 +83,6 @@ fn pod(instance: &Instance, leaving: bool, resources: &Resources, moment: Moment
         Some(since) if ready => Some(moment.time_of(since)),
         _ => started_at,
     };
-    let memory =
-        resources.memory_bytes.map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX).saturating_mul(1000));
-    let requests = scale::Requests { cpu_milli: resources.cpu_milli, memory_milli: memory };
     scale::Instance {
         name: Arc::from(instance.id.to_string()),
         phase,

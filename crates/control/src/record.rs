@@ -18,6 +18,8 @@ pub enum Kind {
     Alert,
     /// The second policy, which acts on nothing, would have decided otherwise.
     Shadow,
+    /// An instance gets another size than is stated, or is replaced for its size.
+    Size,
     /// An instance ended without being asked to.
     Crash,
     /// The stack or an instance started or stopped as planned.
@@ -74,6 +76,7 @@ impl Kind {
             Self::Operator => "operator",
             Self::Alert => "alert",
             Self::Shadow => "shadow",
+            Self::Size => "size",
             Self::Crash => "crash",
             Self::Lifecycle => "lifecycle",
         }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use plimsoll_fleet::{Health, Instance, InstanceId, ServiceSpec, State};
+use plimsoll_scale::observe::Requests;
 use plimsoll_scale::policy::{Policy, PolicyDecision, PolicyState};
 use plimsoll_scale::spec::policy::ScalingPolicy;
 use plimsoll_scale::vpa::UsageCheckpoint;
@@ -116,6 +117,17 @@ impl Managed {
             .collect()
     }
 
+    /// What an instance requests: the size it was started with.
+    pub(crate) fn requests(&self, instance: &Instance) -> Requests {
+        let stated = &self.service.resources;
+        let memory = instance.memory_limit_bytes.or(stated.memory_bytes);
+        let sized = self.sizing.as_ref().and_then(|sizing| sizing.cpu_milli(&instance.id));
+        Requests {
+            cpu_milli: sized.or(stated.cpu_milli),
+            memory_milli: memory.map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX).saturating_mul(1000)),
+        }
+    }
+
     fn phase(&self, instance: &Instance) -> Phase {
         if self.leaving.contains(&instance.id) {
             return Phase::Leaving;
@@ -180,7 +192,10 @@ impl Managed {
         let (min, max) = service.bounds();
         self.memory.desired = self.memory.desired.clamp(min, max);
         if self.service.vertical != service.vertical {
-            self.sizing = Sizing::new(service, self.memory.usage.as_ref());
+            match (&mut self.sizing, service.vertical) {
+                (Some(sizing), Some(wish)) => sizing.wished(wish),
+                (sizing, _) => *sizing = Sizing::new(service, self.memory.usage.as_ref()),
+            }
         }
         if self.service.scaling != service.scaling {
             self.policy = compile(&name, service.scaling.as_ref());

@@ -227,7 +227,7 @@ pub struct DecisionView {
     pub id: u64,
     /// Milliseconds since the Unix epoch.
     pub at_ms: u64,
-    /// What kind of event: `scale`, `hold`, `alert`, `shadow`, `operator`, `crash`, `lifecycle`.
+    /// What kind of event: `scale`, `hold`, `alert`, `shadow`, `size`, `operator`, `crash`, `lifecycle`.
     pub kind: String,
     /// Service it concerns.
     pub service: String,

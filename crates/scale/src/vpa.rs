@@ -2,8 +2,8 @@
 //! Autoscaler (constants and order of steps as read in `vertical-pod-autoscaler/pkg/recommender`).
 //!
 //! Usage feeds decaying histograms ([`ContainerUsage`]), percentiles of which, with margins, become a
-//! [`Recommendation`]; [`advise`] compares that with what is requested. Nothing here acts: advice is shown, and applied
-//! only when somebody asks.
+//! [`Recommendation`]; [`advise`] compares that with what is requested and says what the [`Mode`] makes of it. Nothing
+//! here acts: advice is shown, and applied only by a mode that asks for it.
 
 mod advice;
 mod buckets;
@@ -12,7 +12,7 @@ mod histogram;
 mod recommend;
 mod usage;
 
-pub use advice::{Advice, Apply, Member, Mode, ResourceAdvice, Verdict, advise};
+pub use advice::{Advice, Apply, Because, Due, Member, Mode, ResourceAdvice, Verdict, Wish, advise, owner};
 pub use buckets::Buckets;
 pub use estimate::{amount, confidence, confidence_factor, scale_amount, with_margin};
 pub use histogram::{Checkpoint, Histogram};

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use plimsoll_scale::Time;
 use plimsoll_scale::spec::{MetricSpec, Target};
 use plimsoll_scale::vpa::{
-    Advice, Amounts, Apply, ContainerUsage, Member, Mode, Policy, Recommendation, Verdict, advise, recommend,
+    Advice, Amounts, Apply, Because, ContainerUsage, Member, Mode, Policy, Recommendation, Verdict, Wish,
+    advise, recommend,
 };
-use plimsoll_scale::{HpaSpec, Time};
 
 const MIB: i64 = 1024 * 1024;
 const DAY_S: i64 = 86_400;
@@ -36,9 +37,22 @@ fn small() -> Amounts {
     Amounts { cpu_milli: 100, memory_bytes: 128 * MIB }
 }
 
-fn advice(mode: Mode, count: u32, hpa: Option<&HpaSpec>) -> Advice {
-    let recommendation = recommend(&steady(), 1, &Policy::default());
-    advise(mode, &recommendation, small(), &members(count, small()), hpa, Time::from_s(10 * DAY_S))
+fn advice(mode: Mode, count: u32, metrics: &[MetricSpec]) -> Advice {
+    wished(&Wish::of(mode), &members(count, small()), metrics, 10 * DAY_S)
+}
+
+fn wished(wish: &Wish, members: &[Member], metrics: &[MetricSpec], now_s: i64) -> Advice {
+    let recommendation = recommend(&steady(), 1, &wish.allowed);
+    advise(wish, &recommendation, small(), members, metrics, Time::from_s(now_s))
+}
+
+fn restarted(advice: &Advice) -> Vec<(&str, Because)> {
+    match &advice.apply {
+        Apply::Restart { instances, at_once, .. } => {
+            instances.iter().take(*at_once).map(|due| (&*due.name, due.because)).collect()
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]
@@ -109,22 +123,19 @@ fn checkpoint_keeps_the_recommendation() {
 
 #[test]
 fn off_only_shows() {
-    let advice = advice(Mode::Off, 4, None);
+    let advice = advice(Mode::Off, 4, &[]);
     assert_eq!((advice.cpu.verdict, advice.memory.verdict), (Verdict::Raise, Verdict::Raise));
     assert_eq!(advice.apply, Apply::Show);
 }
 
 #[test]
 fn initial_changes_only_new_instances() {
-    assert!(matches!(advice(Mode::Initial, 4, None).apply, Apply::AtCreation { .. }));
+    assert!(matches!(advice(Mode::Initial, 4, &[]).apply, Apply::AtCreation { .. }));
 }
 
 #[test]
 fn recreate_restarts_at_most_half_and_never_a_single_one() {
-    let restarted = |count| match advice(Mode::Recreate, count, None).apply {
-        Apply::Restart { instances, .. } => instances.len(),
-        other => panic!("{other:?}"),
-    };
+    let restarted = |count| restarted(&advice(Mode::Recreate, count, &[])).len();
     assert_eq!(restarted(1), 0);
     assert_eq!(restarted(2), 1);
     assert_eq!(restarted(5), 2);
@@ -133,10 +144,76 @@ fn recreate_restarts_at_most_half_and_never_a_single_one() {
 #[test]
 fn resource_that_an_autoscaler_scales_on_is_refused() {
     let cpu = MetricSpec::Resource { name: "cpu".into(), target: Target::Utilization(70) };
-    let hpa = HpaSpec { min_replicas: None, max_replicas: 4, metrics: vec![cpu], behavior: None };
-    let advice = advice(Mode::Recreate, 4, Some(&hpa));
+    let advice = advice(Mode::Recreate, 4, &[cpu]);
     assert_eq!(advice.cpu.verdict, Verdict::OwnedByAutoscaler { metric: "Resource cpu".into() });
     let Apply::Restart { requests, .. } = advice.apply else { panic!("memory is still advised") };
     assert_eq!(requests.cpu_milli, small().cpu_milli);
     assert!(requests.memory_bytes > small().memory_bytes);
+}
+
+#[test]
+fn uncontrolled_resource_is_shown_and_never_applied() {
+    let wish = Wish { controls_cpu: false, ..Wish::of(Mode::Initial) };
+    let memory_only = wished(&wish, &[], &[], DAY_S);
+    assert_eq!(memory_only.cpu.verdict, Verdict::Raise);
+    let Apply::AtCreation { requests } = memory_only.apply else { panic!("memory is applied") };
+    assert_eq!(requests.cpu_milli, small().cpu_milli);
+    let wish = Wish { controls_memory: false, ..wish };
+    assert_eq!(wished(&wish, &[], &[], DAY_S).apply, Apply::Show);
+    // Too small a request of a resource that is left alone is no reason for a restart.
+    let wish = Wish { controls_memory: true, allowed: Policy::default(), mode: Mode::Recreate, ..wish };
+    let target = recommend(&steady(), 1, &Policy::default()).target;
+    let fits = Amounts { cpu_milli: 1, ..target };
+    assert_eq!(restarted(&wished(&wish, &members(4, fits), &[], DAY_S / 4)), []);
+}
+
+#[test]
+fn restart_needs_a_reason() {
+    let target = recommend(&steady(), 1, &Policy::default()).target;
+    let near = Amounts { cpu_milli: target.cpu_milli, memory_bytes: target.memory_bytes + 30 * MIB };
+    let far = Amounts { cpu_milli: target.cpu_milli * 111 / 100, ..near };
+    // The upper bound with eight days of history is an eighth above the 95th percentile.
+    assert!(far.cpu_milli < recommend(&steady(), 1, &Policy::default()).upper.cpu_milli);
+    let ask = |requests: Amounts, born_s: i64, oom_s: Option<i64>| {
+        let mut members = members(2, requests);
+        members[0].started_at = Time::from_s(born_s);
+        members[0].out_of_memory_at = oom_s.map(Time::from_s);
+        // The other one is as it should be.
+        members[1].requests = target;
+        let advice = wished(&Wish::of(Mode::Recreate), &members, &[], DAY_S);
+        restarted(&advice).iter().map(|(_, because)| *because).collect::<Vec<_>>()
+    };
+    let half_a_day = DAY_S / 2;
+    assert_eq!(ask(near, 0, None), [], "four per cent off and old");
+    assert_eq!(ask(far, half_a_day + 60, None), [], "far and younger than twelve hours");
+    assert_eq!(ask(far, half_a_day - 60, None), [Because::Drifted]);
+    assert_eq!(
+        ask(near, DAY_S - 900, Some(DAY_S - 600)),
+        [Because::OutOfMemory],
+        "five minutes after its start"
+    );
+    assert_eq!(ask(near, DAY_S - 900, Some(DAY_S - 100)), [], "later than ten minutes");
+    assert_eq!(ask(small(), DAY_S - 1, None), [Because::OutsideTheRange], "at any age");
+}
+
+#[test]
+fn single_instance_is_replaced_when_that_is_wished() {
+    let wish = Wish { min_replicas: 1, ..Wish::of(Mode::Recreate) };
+    assert_eq!(restarted(&wished(&wish, &members(1, small()), &[], DAY_S)).len(), 1);
+}
+
+#[test]
+fn what_got_the_target_is_not_restarted_again() {
+    let wish = Wish {
+        allowed: Policy { max_memory_bytes: Some(300 * MIB), min_cpu_milli: Some(700), ..Policy::default() },
+        ..Wish::of(Mode::Recreate)
+    };
+    let Apply::Restart { requests, instances, at_once } =
+        wished(&wish, &members(4, small()), &[], DAY_S).apply
+    else {
+        panic!("nothing to do")
+    };
+    assert_eq!(requests, Amounts { cpu_milli: 700, memory_bytes: 300 * MIB });
+    assert_eq!((instances.len(), at_once), (4, 2));
+    assert_eq!(restarted(&wished(&wish, &members(4, requests), &[], DAY_S)), []);
 }

@@ -26,6 +26,7 @@ mod scaling;
 mod service;
 mod stack;
 mod types;
+mod vertical;
 
 pub use decode::did_you_mean;
 pub use diagnostic::{Diagnostic, Diagnostics, MAX_DIAGNOSTICS, Mark};

@@ -173,6 +173,11 @@ impl ScalingDraft {
         }
     }
 
+    /// The spec as far as it is known.
+    pub(crate) fn spec(&self) -> Option<&ScalingPolicy> {
+        self.spec.as_ref()
+    }
+
     /// The spec, when nothing was missing.
     pub(crate) fn finish(self) -> Option<ScalingPolicy> {
         self.spec

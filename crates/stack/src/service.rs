@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use plimsoll_balance::Policy;
-use plimsoll_scale::vpa::Mode;
 
 use crate::decode::{Field, Fields};
 use crate::diagnostic::{Sink, quote};
 use crate::names::{ANY_TIME, SOME_TIME, file_path, is_env_name, is_reserved_env, url_path};
 use crate::scaling;
 use crate::types::{Health, Resources, Service, defaults};
+use crate::vertical;
 
 const KNOWN: [&str; 12] = [
     "command",
@@ -49,7 +49,9 @@ pub(crate) fn service(field: &Field<'_>, sink: &mut Sink) -> Option<Service> {
             sink.hint(fields.key_at("shadow"), "`shadow` without `scaling`", hint);
         }
     }
-    let vertical = fields.optional("vertical_scaling").and_then(|field| vertical(&field, sink));
+    let vertical = fields.optional("vertical_scaling").and_then(|field| {
+        vertical::vertical(&field, resources.as_ref(), scaling.as_ref().and_then(|draft| draft.spec()), sink)
+    });
     let replicas = fields.optional("replicas").and_then(|field| field.integer(0..=MAX_REPLICAS, sink));
     if fields.optional("replicas").is_some() && fields.optional("scaling").is_some() {
         let hint = "remove `replicas`; `minReplicas` is the lower bound";
@@ -72,21 +74,6 @@ pub(crate) fn service(field: &Field<'_>, sink: &mut Sink) -> Option<Service> {
         vertical,
     };
     Some(Service { command: command?, ..service })
-}
-
-/// `{ mode: Off }`: advice on the size of the instances. The modes of the Kubernetes Vertical Pod Autoscaler that apply
-/// it are known and refused, so that nobody believes in a change that never comes.
-fn vertical(field: &Field<'_>, sink: &mut Sink) -> Option<Mode> {
-    let fields = Fields::open(field, &["mode"], sink)?;
-    let field = fields.required("mode", "`mode: Off` shows advice and changes nothing", sink)?;
-    let modes = [("Off", Mode::Off), ("Initial", Mode::Initial), ("Recreate", Mode::Recreate)];
-    let mode = field.choice(&modes, sink)?;
-    if mode != Mode::Off {
-        let what = format!("this version does not apply sizes, so `mode` cannot be `{mode:?}`");
-        sink.hint(field.at(), what, "`mode: Off` shows the advice; write it into `resources` by hand");
-        return None;
-    }
-    Some(mode)
 }
 
 fn command(field: &Field<'_>, sink: &mut Sink) -> Option<Vec<String>> {
@@ -155,7 +142,7 @@ fn resources(field: &Field<'_>, sink: &mut Sink) -> Option<Resources> {
     })
 }
 
-fn memory_bytes(field: &Field<'_>, sink: &mut Sink) -> Option<u64> {
+pub(crate) fn memory_bytes(field: &Field<'_>, sink: &mut Sink) -> Option<u64> {
     let quantity = field.quantity(sink)?;
     let bytes = quantity.value();
     if bytes < MIN_MEMORY_BYTES {

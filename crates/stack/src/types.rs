@@ -131,8 +131,8 @@ pub struct Service {
     pub scaling: Option<ScalingPolicy>,
     /// A second policy that decides beside `scaling` and acts on nothing, for comparison. Only together with `scaling`.
     pub shadow: Option<ScalingPolicy>,
-    /// Whether the size of the instances is advised on; absent means no.
-    pub vertical: Option<vpa::Mode>,
+    /// What is made of the advice on the size of the instances; absent means that there is none.
+    pub vertical: Option<vpa::Wish>,
 }
 
 /// Paths that answer 2xx while an instance is well.

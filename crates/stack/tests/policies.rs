@@ -2,6 +2,7 @@
 
 use plimsoll_scale::policy::Policy;
 use plimsoll_scale::spec::policy::{FallbackBehavior, FlapDetector, FormulaTarget, ScalingPolicy};
+use plimsoll_scale::vpa::{Mode, Wish};
 use plimsoll_stack::{parse, parse_hpa, parse_scaling};
 
 const EVERY: &str = r#"
@@ -99,4 +100,32 @@ fn asking_policy_needs_neither_metric_nor_request_and_leaves_zero() {
     assert_eq!(service.bounds(), (0, 2));
     assert_eq!(service.shadow.as_ref().map(|shadow| shadow.hpa.max_replicas), Some(9));
     assert!(service.vertical.is_some());
+}
+
+#[test]
+fn sizes_are_applied_to_what_no_autoscaler_owns() {
+    let read = |vertical: &str, scaling: &str| {
+        let source = format!(
+            "name: x\nservices:\n  a:\n    command: [a]\n    resources: {{ cpu: 1, memory: 1Gi }}\n    \
+             scaling: {{ maxReplicas: 3{scaling} }}\n    vertical_scaling: {vertical}\n"
+        );
+        let stack = parse("x.yaml", source.as_bytes()).unwrap_or_else(|error| panic!("{error}"));
+        stack.services["a"].vertical.unwrap_or_else(|| panic!("nothing was read"))
+    };
+    // Advice is given beside any metric.
+    assert_eq!(read("{ mode: Off }", ""), Wish::of(Mode::Off));
+    let memory = read("{ mode: Recreate, controlledResources: [memory], minReplicas: 1 }", "");
+    assert_eq!((memory.mode, memory.min_replicas), (Mode::Recreate, 1));
+    assert!(memory.controls_memory && !memory.controls_cpu);
+    let queue = ", queueLatency: { targetWaitSeconds: 1 }";
+    let both = read(
+        "{ mode: Initial, minAllowed: { cpu: 100m, memory: 64Mi }, maxAllowed: { memory: 2Gi } }",
+        queue,
+    );
+    assert!(both.controls_memory && both.controls_cpu);
+    assert_eq!((both.allowed.min_cpu_milli, both.allowed.max_cpu_milli), (Some(100), None));
+    assert_eq!(
+        (both.allowed.min_memory_bytes, both.allowed.max_memory_bytes),
+        (Some(64 << 20), Some(2 << 30))
+    );
 }

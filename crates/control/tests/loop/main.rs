@@ -2,5 +2,6 @@
 
 mod edge;
 mod events;
+mod sizes;
 mod support;
 mod workers;

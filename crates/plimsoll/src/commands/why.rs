@@ -44,6 +44,10 @@ fn render(record: &Record) -> Vec<String> {
     if let (Ok(decision), Ok(spec)) = (decision, spec) {
         let signals = serde_json::from_value(record.detail["signals"].clone()).unwrap_or_default();
         lines.extend(reasoning(&decision, &spec, &signals));
+    } else if let Some(sizes) = record.detail["size"]["lines"].as_array() {
+        lines.push(String::new());
+        lines.push("Usage said".to_owned());
+        lines.extend(sizes.iter().filter_map(|line| line.as_str()).map(|line| format!("  {line}")));
     } else if let Some(log) = record.detail["last_log"].as_array() {
         lines.push(String::new());
         lines.push("Last log lines".to_owned());
