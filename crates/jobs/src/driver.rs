@@ -226,36 +226,6 @@ pub(crate) trait Driver {
     }
 }
 
-/// Where a claim that serves several lanes looks next: remembers the last lane served, per queue.
-///
-/// Lanes are served in the order of their names, round and round, each worker by its own count.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Turns(std::sync::Arc<std::sync::Mutex<std::collections::HashMap<String, String>>>);
-
-/// Most lanes that one claim looks at.
-pub(crate) const LANES_PER_CLAIM: u32 = 64;
-
-// === impl Turns ===
-
-impl Turns {
-    /// The least name that comes after the last lane served.
-    pub(crate) fn next(&self, queue: &str) -> String {
-        let turns = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        // No name holds a control character, so nothing lies between a name and this.
-        turns.get(queue).map_or_else(String::new, |lane| format!("{lane}\u{1}"))
-    }
-
-    pub(crate) fn served(&self, queue: &str, lane: &str) {
-        let mut turns = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        turns.insert(queue.to_owned(), lane.to_owned());
-    }
-}
-
-/// How many jobs each of `lanes` lanes may give to a claim of `limit`, at first.
-pub(crate) fn quantum(limit: u32, lanes: usize) -> u32 {
-    (limit / u32::try_from(lanes).unwrap_or(u32::MAX).max(1)).max(1)
-}
-
 /// Numbers as the JSON array that statements unpack.
 pub(crate) fn array(numbers: impl Iterator<Item = i64>) -> String {
     let mut text = String::from("[");

@@ -29,6 +29,7 @@ mod error;
 mod info;
 mod job;
 mod jobs;
+mod lanes;
 mod memory;
 mod migrate;
 mod postgres;

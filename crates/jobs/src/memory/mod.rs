@@ -12,9 +12,10 @@ use tokio::sync::OwnedMutexGuard;
 
 use crate::clock::Millis;
 use crate::cron::StoredCron;
-use crate::driver::{Claim, Driver, Extended, Next, Result, Turns};
+use crate::driver::{Claim, Driver, Extended, Next, Result};
 use crate::info::{AttemptFailure, Cancelled, DeadCursor, DeadLetter, JobInfo};
 use crate::job::{Claimed, Enqueued, JobId, NewJob};
+use crate::lanes::{self, Lane, Lanes, Turns};
 use crate::stats::Holder;
 use crate::timing::{QueueTimes, Timed};
 use crate::{JobsError, QueueStats};
@@ -69,6 +70,22 @@ impl MemoryDriver {
     }
 }
 
+/// The lanes, in the hands of the one transaction that there is.
+struct Shared<'a> {
+    state: &'a mut State,
+    claim: Claim<'a>,
+}
+
+impl Lanes for Shared<'_> {
+    async fn open(&mut self, from: &str) -> Result<Vec<Lane>> {
+        Ok(self.state.lanes(&self.claim, from))
+    }
+
+    async fn take(&mut self, lane: &str, limit: u32) -> Result<Vec<Claimed>> {
+        Ok(self.state.take(&self.claim, lane, limit as usize))
+    }
+}
+
 impl Driver for MemoryDriver {
     type Conn = MemoryTx;
 
@@ -81,7 +98,11 @@ impl Driver for MemoryDriver {
     }
 
     async fn claim(&self, tx: &mut MemoryTx, claim: Claim<'_>) -> Result<Vec<Claimed>> {
-        Ok(tx.state().claim(&claim, &self.turns))
+        if !tx.state().claimable(claim.queue, claim.now_ms) {
+            return Ok(Vec::new());
+        }
+        tx.state().reclaim(claim.queue, claim.now_ms);
+        lanes::claim(&mut Shared { state: tx.state(), claim }, claim.queue, claim.limit, &self.turns).await
     }
 
     async fn extend(

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use crate::clock::{Millis, millis};
 use crate::cron::StoredCron;
-use crate::driver::{Claim, EXPIRED, EXPIRED_LAST, Extended, Next, Result, Turns, quantum};
+use crate::driver::{Claim, EXPIRED, EXPIRED_LAST, Extended, Next, Result};
 use crate::info::{AttemptFailure, Cancelled, DeadCursor, DeadLetter, JobInfo, Progress};
 use crate::job::{ANY_LANE, Claimed, Enqueued, JobId, JobState, NewJob, Token};
+use crate::lanes::{Lane, WINDOW};
 use crate::stats::Holder;
 use crate::timing::{QueueTimes, Timed};
 use crate::{JobsError, QueueStats};
@@ -139,7 +140,7 @@ impl State {
     }
 
     /// Leases that are over: the attempt counts.
-    fn reclaim(&mut self, queue: &str, now_ms: Millis) {
+    pub(super) fn reclaim(&mut self, queue: &str, now_ms: Millis) {
         let mut lost = Totals::default();
         for row in self.jobs.values_mut().filter(|r| r.new.queue == queue) {
             let Place::Leased(lease) = &row.place else { continue };
@@ -167,39 +168,13 @@ impl State {
         total.deaths += lost.deaths;
     }
 
-    pub(super) fn claim(&mut self, claim: &Claim<'_>, turns: &Turns) -> Vec<Claimed> {
-        if !self.claimable(claim.queue, claim.now_ms) {
-            return Vec::new();
-        }
-        self.reclaim(claim.queue, claim.now_ms);
-        let from = turns.next(claim.queue);
-        let ready = |r: &Row| r.claimable_since(claim.now_ms).is_some();
-        let all: BTreeSet<String> =
-            self.of(claim.queue).filter(|(_, r)| ready(r)).map(|(_, r)| r.new.lane.clone()).collect();
-        let (before, after): (Vec<_>, Vec<_>) = all.into_iter().partition(|lane| *lane < from);
-        let mut lanes: Vec<(String, u32)> = after
-            .into_iter()
-            .chain(before)
-            .map(|l| (self.room(claim.queue, &l), l))
-            .map(|(r, l)| (l, r))
-            .collect();
-        let mut claimed: Vec<Claimed> = Vec::new();
-        loop {
-            lanes.retain(|(_, room)| *room > 0);
-            if lanes.is_empty() || claimed.len() >= claim.limit as usize {
-                return claimed;
-            }
-            let share = quantum(claim.limit - claimed.len() as u32, lanes.len());
-            for (lane, room) in &mut lanes {
-                let take = share.min(*room).min(claim.limit - claimed.len() as u32);
-                let got = self.take(claim, lane, take as usize);
-                *room = if got.len() < take as usize { 0 } else { *room - take };
-                if !got.is_empty() {
-                    turns.served(claim.queue, lane);
-                }
-                claimed.extend(got);
-            }
-        }
+    /// Lanes with ready jobs from `from` on.
+    pub(super) fn lanes(&self, claim: &Claim<'_>, from: &str) -> Vec<Lane> {
+        let ready = |r: &Row| r.new.lane.as_str() >= from && r.claimable_since(claim.now_ms).is_some();
+        let names: BTreeSet<&str> =
+            self.of(claim.queue).filter(|(_, r)| ready(r)).map(|(_, r)| r.new.lane.as_str()).collect();
+        let lane = |name: &str| Lane { name: name.to_owned(), room: self.room(claim.queue, name) };
+        names.into_iter().take(WINDOW as usize).map(lane).collect()
     }
 
     fn of(&self, queue: &str) -> impl Iterator<Item = (&JobId, &Row)> {
@@ -214,7 +189,8 @@ impl State {
         limit(lane).or(any).map_or(u32::MAX, |max| max.saturating_sub(leased))
     }
 
-    fn take(&mut self, claim: &Claim<'_>, lane: &str, limit: usize) -> Vec<Claimed> {
+    /// Claims from one lane.
+    pub(super) fn take(&mut self, claim: &Claim<'_>, lane: &str, limit: usize) -> Vec<Claimed> {
         let mut ready: Vec<_> = self
             .of(claim.queue)
             .filter(|(_, r)| r.new.lane == lane)

@@ -9,8 +9,9 @@ use tokio::time::{Duration, Instant};
 
 use super::link::Link;
 use crate::clock::Millis;
-use crate::driver::{Claim, EXPIRED, EXPIRED_LAST, LANES_PER_CLAIM, Result, Turns, quantum};
+use crate::driver::{Claim, EXPIRED, EXPIRED_LAST, Result};
 use crate::job::{Claimed, JobId, NewJob, Payload, Token};
+use crate::lanes::{self, Lane, Lanes, Turns, WINDOW};
 
 /// How far behind the last claimed job a claim still looks: transactions that enqueue commit out of order.
 const MARGIN_MS: Millis = 50;
@@ -147,9 +148,7 @@ pub(super) async fn claim_alone(
     }
     match taken {
         Taken::Jobs(jobs, last) => {
-            if !jobs.is_empty() {
-                turns.served(claim.queue, "");
-            }
+            turns.served(claim.queue, "", jobs.len());
             heads.moved(claim.queue, last, claim.now_ms, full.then(|| asked.elapsed()));
             Ok(Some(jobs))
         }
@@ -196,66 +195,43 @@ pub(super) async fn claim(
     // Lanes may have come with those that were due.
     let laned = seen.laned || (seen.due && peek(conn, claim.queue, claim.now_ms).await?.laned);
     if laned {
-        return from_lanes(conn, claim, turns).await;
+        return lanes::claim(&mut Shared { link: conn, claim }, claim.queue, claim.limit, turns).await;
     }
     let (from, _) = heads.of(claim.queue);
     let mut claimed = from_lane(conn, claim, "", claim.limit, from).await?;
     if claimed.is_empty() && from != BEGINNING {
         claimed = from_lane(conn, claim, "", claim.limit, BEGINNING).await?;
     }
-    if !claimed.is_empty() {
-        turns.served(claim.queue, "");
-    }
+    turns.served(claim.queue, "", claimed.len());
     Ok(claimed)
 }
 
-/// Serves the lanes in turn, each with an equal share of the claim; what some cannot use goes to the others.
-async fn from_lanes(conn: &mut Link<'_>, claim: Claim<'_>, turns: &Turns) -> Result<Vec<Claimed>> {
-    let mut claimed = Vec::new();
-    // Once around: from the lane after the last served one to the last, then from the first to where it began.
-    let start = turns.next(claim.queue);
-    let (mut from, mut wrapped) = (start.clone(), start.is_empty());
-    loop {
-        let mut window = lanes(conn, claim.queue, &from).await?;
-        let mut more = window.len() == LANES_PER_CLAIM as usize;
-        if wrapped {
-            more &= before(&mut window, &start);
-        } else if !more {
-            let mut first = lanes(conn, claim.queue, "").await?;
-            more = first.len() == LANES_PER_CLAIM as usize;
-            more &= before(&mut first, &start);
-            window.extend(first);
-            wrapped = true;
+/// The lanes that several claimers share.
+struct Shared<'a, 'c> {
+    link: &'a mut Link<'c>,
+    claim: Claim<'a>,
+}
+
+impl Lanes for Shared<'_, '_> {
+    async fn open(&mut self, from: &str) -> Result<Vec<Lane>> {
+        let rows = sqlx::query(include_str!("sql/lanes.sql"))
+            .bind(self.claim.queue)
+            .bind(from)
+            .bind(WINDOW.cast_signed())
+            .fetch_all(&mut *self.link)
+            .await?;
+        let mut lanes = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let name: String = row.try_get(0)?;
+            let room = room(self.link, self.claim.queue, &name, row.try_get(1)?).await?;
+            lanes.push(Lane { name, room });
         }
-        from = window.last().map_or_else(String::new, |(lane, _)| format!("{lane}\u{1}"));
-        let mut open = Vec::with_capacity(window.len());
-        for (lane, max_leased) in window {
-            let room = room(conn, claim.queue, &lane, max_leased).await?;
-            open.push((lane, room));
-        }
-        serve(conn, claim, turns, open, &mut claimed).await?;
-        if !more || claimed.len() >= claim.limit as usize {
-            return Ok(claimed);
-        }
+        Ok(lanes)
     }
-}
 
-/// Drops the lanes from `start` on; answers whether there were none.
-fn before(lanes: &mut Vec<(String, Option<i32>)>, start: &str) -> bool {
-    let all = lanes.len();
-    lanes.retain(|(lane, _)| start.is_empty() || lane.as_str() < start);
-    lanes.len() == all
-}
-
-/// Lanes from `from` on, each with its limit.
-async fn lanes(conn: &mut Link<'_>, queue: &str, from: &str) -> Result<Vec<(String, Option<i32>)>> {
-    let rows = sqlx::query(include_str!("sql/lanes.sql"))
-        .bind(queue)
-        .bind(from)
-        .bind(LANES_PER_CLAIM.cast_signed())
-        .fetch_all(conn)
-        .await?;
-    rows.iter().map(|r| Ok((r.try_get(0)?, r.try_get(1)?))).collect()
+    async fn take(&mut self, lane: &str, limit: u32) -> Result<Vec<Claimed>> {
+        from_lane(self.link, self.claim, lane, limit, BEGINNING).await
+    }
 }
 
 /// How many jobs of a lane may still be leased; none while another claimer counts them.
@@ -276,36 +252,6 @@ async fn room(conn: &mut Link<'_>, queue: &str, lane: &str, max_leased: Option<i
         .fetch_one(conn)
         .await?;
     Ok(u32::try_from(i64::from(max_leased) - leased).unwrap_or(0))
-}
-
-async fn serve(
-    conn: &mut Link<'_>,
-    claim: Claim<'_>,
-    turns: &Turns,
-    mut lanes: Vec<(String, u32)>,
-    claimed: &mut Vec<Claimed>,
-) -> Result<()> {
-    let left = |claimed: &[Claimed]| claim.limit - u32::try_from(claimed.len()).unwrap_or(claim.limit);
-    loop {
-        lanes.retain(|(_, room)| *room > 0);
-        let share = quantum(left(claimed), lanes.len());
-        if lanes.is_empty() {
-            return Ok(());
-        }
-        for (lane, room) in &mut lanes {
-            let take = share.min(*room).min(left(claimed));
-            if take == 0 {
-                return Ok(());
-            }
-            let got = from_lane(conn, claim, lane, take, BEGINNING).await?;
-            if !got.is_empty() {
-                turns.served(claim.queue, lane);
-            }
-            // Fewer than asked for: the lane is empty, or others are taking from it.
-            *room = if got.len() < take as usize { 0 } else { *room - take };
-            claimed.extend(got);
-        }
-    }
 }
 
 /// Claims from one lane.

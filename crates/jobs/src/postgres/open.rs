@@ -8,7 +8,8 @@ use sqlx::{Executor as _, PgConnection, PgPool, Row as _};
 
 use super::link::Link;
 use super::{PgBell, PostgresDriver};
-use crate::driver::{Result, Turns};
+use crate::driver::Result;
+use crate::lanes::Turns;
 use crate::migrate::{Migration, hash, pending};
 use crate::{JobsError, JobsOptions};
 

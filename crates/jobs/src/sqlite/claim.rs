@@ -7,8 +7,9 @@ use sqlx::{Row as _, SqliteConnection};
 
 use super::only;
 use crate::clock::Millis;
-use crate::driver::{Claim, LANES_PER_CLAIM, Result, Turns, quantum};
+use crate::driver::{Claim, Result};
 use crate::job::{Claimed, JobId, Payload, Token};
+use crate::lanes::{self, Lane, Lanes, Turns, WINDOW};
 
 /// What a queue holds.
 pub(super) struct Seen {
@@ -47,89 +48,41 @@ pub(super) async fn claim(
     }
     match seen {
         Seen { ready: false, .. } => Ok(Vec::new()),
-        Seen { laned: true, .. } => from_lanes(conn, claim, turns).await,
+        Seen { laned: true, .. } => {
+            lanes::claim(&mut Shared { conn, claim }, claim.queue, claim.limit, turns).await
+        }
         _ => {
-            turns.served(claim.queue, "");
-            from_lane(conn, claim, "", claim.limit).await
+            let claimed = from_lane(conn, claim, "", claim.limit).await?;
+            turns.served(claim.queue, "", claimed.len());
+            Ok(claimed)
         }
     }
 }
 
-/// Serves the lanes in turn, each with an equal share of the claim; what some cannot use goes to the others.
-async fn from_lanes(conn: &mut SqliteConnection, claim: Claim<'_>, turns: &Turns) -> Result<Vec<Claimed>> {
-    let mut claimed = Vec::new();
-    // Once around: from the lane after the last served one to the last, then from the first to where it began.
-    let start = turns.next(claim.queue);
-    let (mut from, mut wrapped) = (start.clone(), start.is_empty());
-    loop {
-        let mut window = lanes(conn, claim.queue, &from).await?;
-        let mut more = window.len() == LANES_PER_CLAIM as usize;
-        if wrapped {
-            more &= before(&mut window, &start);
-        } else if !more {
-            let mut first = lanes(conn, claim.queue, "").await?;
-            more = first.len() == LANES_PER_CLAIM as usize;
-            more &= before(&mut first, &start);
-            window.extend(first);
-            wrapped = true;
-        }
-        from = window.last().map_or_else(String::new, |(lane, _)| format!("{lane}\u{1}"));
-        serve(conn, claim, turns, window, &mut claimed).await?;
-        if !more || claimed.len() >= claim.limit as usize {
-            return Ok(claimed);
-        }
+/// The lanes, which nobody else can claim from meanwhile.
+struct Shared<'a> {
+    conn: &'a mut SqliteConnection,
+    claim: Claim<'a>,
+}
+
+impl Lanes for Shared<'_> {
+    async fn open(&mut self, from: &str) -> Result<Vec<Lane>> {
+        let rows = sqlx::query(include_str!("sql/lanes.sql"))
+            .bind(self.claim.queue)
+            .bind(from)
+            .bind(WINDOW)
+            .fetch_all(&mut *self.conn)
+            .await?;
+        let lane = |row: &SqliteRow| {
+            let room: Option<i64> = row.try_get(1)?;
+            let room = room.map_or(u32::MAX, |n| u32::try_from(n.max(0)).unwrap_or(u32::MAX));
+            Ok(Lane { name: row.try_get(0)?, room })
+        };
+        rows.iter().map(lane).collect()
     }
-}
 
-/// Drops the lanes from `start` on; answers whether there were none.
-fn before(lanes: &mut Vec<(String, u32)>, start: &str) -> bool {
-    let all = lanes.len();
-    lanes.retain(|(lane, _)| start.is_empty() || lane.as_str() < start);
-    lanes.len() == all
-}
-
-/// Lanes from `from` on, each with how many jobs it may still have leased.
-async fn lanes(conn: &mut SqliteConnection, queue: &str, from: &str) -> Result<Vec<(String, u32)>> {
-    let rows = sqlx::query(include_str!("sql/lanes.sql"))
-        .bind(queue)
-        .bind(from)
-        .bind(LANES_PER_CLAIM)
-        .fetch_all(conn)
-        .await?;
-    let lane = |row: &SqliteRow| {
-        let room: Option<i64> = row.try_get(1)?;
-        Ok((row.try_get(0)?, room.map_or(u32::MAX, |n| u32::try_from(n.max(0)).unwrap_or(u32::MAX))))
-    };
-    rows.iter().map(lane).collect()
-}
-
-async fn serve(
-    conn: &mut SqliteConnection,
-    claim: Claim<'_>,
-    turns: &Turns,
-    mut lanes: Vec<(String, u32)>,
-    claimed: &mut Vec<Claimed>,
-) -> Result<()> {
-    let left = |claimed: &[Claimed]| claim.limit - u32::try_from(claimed.len()).unwrap_or(claim.limit);
-    loop {
-        lanes.retain(|(_, room)| *room > 0);
-        let share = quantum(left(claimed), lanes.len());
-        if lanes.is_empty() {
-            return Ok(());
-        }
-        for (lane, room) in &mut lanes {
-            let take = share.min(*room).min(left(claimed));
-            if take == 0 {
-                return Ok(());
-            }
-            let got = from_lane(conn, claim, lane, take).await?;
-            if !got.is_empty() {
-                turns.served(claim.queue, lane);
-            }
-            // Fewer than asked for: the lane is empty.
-            *room = if got.len() < take as usize { 0 } else { *room - take };
-            claimed.extend(got);
-        }
+    async fn take(&mut self, lane: &str, limit: u32) -> Result<Vec<Claimed>> {
+        from_lane(self.conn, self.claim, lane, limit).await
     }
 }
 

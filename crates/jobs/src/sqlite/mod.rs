@@ -20,9 +20,10 @@ pub(crate) use open::open;
 
 use crate::clock::Millis;
 use crate::cron::StoredCron;
-use crate::driver::{Claim, Driver, Extended, Next, Result, Turns};
+use crate::driver::{Claim, Driver, Extended, Next, Result};
 use crate::info::{AttemptFailure, Cancelled, DeadCursor, DeadLetter, JobInfo};
 use crate::job::{Claimed, Enqueued, JobId, NewJob};
+use crate::lanes::Turns;
 use crate::stats::Holder;
 use crate::timing::{QueueTimes, Timed};
 use crate::{JobsError, QueueStats};

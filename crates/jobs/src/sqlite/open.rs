@@ -8,7 +8,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use tokio::time::Instant;
 
 use super::{Bell, SqliteDriver};
-use crate::driver::Turns;
+use crate::lanes::Turns;
 use crate::migrate::{self, Migration};
 use crate::{JobsError, JobsOptions};
 
