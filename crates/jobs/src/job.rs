@@ -333,8 +333,12 @@ impl NewJob {
         self.run_at_ms.unwrap_or_else(|| now_ms.saturating_add(millis(self.delay))).max(now_ms)
     }
 
-    /// Refuses what no backend could hold.
-    pub(crate) fn check(&self) -> Result<(), JobsError> {
+    /// Refuses what no backend could hold; enqueueing does the same. For those who must know before: of many jobs
+    /// enqueued at once, one bad one stops all.
+    ///
+    /// # Errors
+    /// [`JobsError::InvalidJob`] when a field is out of bounds.
+    pub fn check(&self) -> Result<(), JobsError> {
         check_name("queue", &self.queue)?;
         let key = self.idempotency.as_ref().map(|i| &i.key);
         let lane = Some(&self.lane).filter(|lane| !lane.is_empty());

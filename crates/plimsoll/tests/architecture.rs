@@ -19,6 +19,7 @@ const HEIGHT: &[(&str, u32)] = &[
     ("cv-evaluator", 55),
     ("cv-scoring", 54),
     ("app-documents", 53),
+    ("plimsoll-kafka", 53),
     ("app-kit", 52),
     ("plimsoll-jobs", 50),
     ("plimsoll-sim", 40),

@@ -1,0 +1,5 @@
+//! The `plimsoll-kafka` program.
+
+fn main() -> std::process::ExitCode {
+    plimsoll_kafka::program::main()
+}

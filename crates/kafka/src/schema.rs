@@ -1,0 +1,58 @@
+//! The tables of this crate, in the queue's own database, under the component name `kafka`.
+
+use plimsoll_jobs::{Jobs, Migration};
+
+use crate::KafkaError;
+
+const SQLITE: &[Migration] =
+    &[Migration { version: 1, name: "kafka", sql: include_str!("sql/sqlite/0001_kafka.sql") }];
+const POSTGRES: &[Migration] =
+    &[Migration { version: 1, name: "kafka", sql: include_str!("sql/postgres/0001_kafka.sql") }];
+
+/// Makes and migrates the tables of ingest and outbox. Safe while other processes do the same.
+///
+/// # Errors
+/// When the queue has no database (`memory:`), or its schema is newer than this program.
+pub async fn migrate(jobs: &Jobs) -> Result<(), KafkaError> {
+    let steps = if jobs.sqlite().is_ok() { SQLITE } else { POSTGRES };
+    Ok(jobs.migrate("kafka", steps).await?)
+}
+
+/// Runs the same statements on the connection of a transaction, whichever database it belongs to. Both understand
+/// numbered parameters, `ON CONFLICT` and `RETURNING`; where they differ there are two files, see [`sql`].
+macro_rules! on_tx {
+    ($tx:expr, $conn:ident => $body:expr) => {
+        if let Ok($conn) = $tx.sqlite() {
+            $body
+        } else {
+            let $conn = $tx.postgres()?;
+            $body
+        }
+    };
+}
+
+/// The same for reads outside of any transaction.
+macro_rules! on_pool {
+    ($jobs:expr, $pool:ident => $body:expr) => {
+        if let Ok($pool) = $jobs.sqlite() {
+            $body
+        } else {
+            let $pool = $jobs.postgres()?;
+            $body
+        }
+    };
+}
+
+/// The statement of this name for the queue's kind of database.
+macro_rules! sql {
+    ($jobs:expr, $name:literal) => {
+        if $jobs.sqlite().is_ok() {
+            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/sql/sqlite/", $name))
+        } else {
+            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/sql/postgres/", $name))
+        }
+    };
+}
+
+#[allow(unused_imports, reason = "a build without brokers reads little")]
+pub(crate) use {on_pool, on_tx, sql};

@@ -1,0 +1,1 @@
+DELETE FROM plimsoll_kafka_dead WHERE id = $1 AND consumer_group = $2

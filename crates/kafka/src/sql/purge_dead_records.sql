@@ -1,0 +1,1 @@
+DELETE FROM plimsoll_kafka_dead WHERE id IN (SELECT id FROM plimsoll_kafka_dead WHERE died_at_ms < $1 ORDER BY died_at_ms LIMIT $2)

@@ -1,0 +1,1 @@
+CREATE TRIGGER stuck BEFORE DELETE ON plimsoll_outbox BEGIN SELECT RAISE(ABORT, 'stuck'); END
