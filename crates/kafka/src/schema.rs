@@ -31,13 +31,15 @@ macro_rules! on_tx {
     };
 }
 
-/// The same for reads outside of any transaction.
+/// The same for reads that take no lock. In Postgres they are a transaction all the same: a pooler in between may hand
+/// every statement outside of one to another server (and knows no names of statements, hence `persistent(false)`).
 macro_rules! on_pool {
-    ($jobs:expr, $pool:ident => $body:expr) => {
-        if let Ok($pool) = $jobs.sqlite() {
+    ($jobs:expr, $conn:ident => $body:expr) => {
+        if let Ok($conn) = $jobs.sqlite() {
             $body
         } else {
-            let $pool = $jobs.postgres()?;
+            let mut tx = $jobs.postgres()?.begin().await?;
+            let $conn = &mut *tx;
             $body
         }
     };

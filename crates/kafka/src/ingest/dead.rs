@@ -68,7 +68,7 @@ pub(super) async fn bury(
     // Text columns of Postgres hold no NUL.
     let reason = reason[..reason.floor_char_boundary(MAX_REASON_BYTES)].replace('\0', "\u{fffd}");
     on_tx!(tx, conn => {
-        sqlx::query(include_str!("../sql/bury_record.sql"))
+        sqlx::query(include_str!("../sql/bury_record.sql")).persistent(false)
             .bind(&positions.group)
             .bind(&record.topic)
             .bind(record.partition)
@@ -99,7 +99,7 @@ impl DeadRecords {
     /// When the database fails.
     pub async fn list(&self, after: i64, limit: u32) -> Result<Vec<DeadRecord>, KafkaError> {
         on_pool!(self.jobs, pool => {
-            let rows = sqlx::query(include_str!("../sql/list_dead_records.sql"))
+            let rows = sqlx::query(include_str!("../sql/list_dead_records.sql")).persistent(false)
                 .bind(&self.group).bind(after).bind(i64::from(limit.min(1000))).fetch_all(pool).await?;
             rows.iter().map(|row| Ok(dead_record!(row))).collect()
         })
@@ -112,7 +112,7 @@ impl DeadRecords {
     pub async fn requeue(&self, id: i64, accept: &impl Accept) -> Result<bool, KafkaError> {
         let mut tx = self.jobs.begin().await?;
         let found = on_tx!(tx, conn => {
-            let row = sqlx::query(include_str!("../sql/find_dead_record.sql"))
+            let row = sqlx::query(include_str!("../sql/find_dead_record.sql")).persistent(false)
                 .bind(id).bind(&self.group).fetch_optional(conn).await?;
             row.map(|row| Ok::<_, KafkaError>(dead_record!(&row))).transpose()?
         });
@@ -145,7 +145,7 @@ impl DeadRecords {
 
     async fn delete(&self, tx: &mut Tx, id: i64) -> Result<bool, KafkaError> {
         on_tx!(tx, conn => {
-            let gone = sqlx::query(include_str!("../sql/discard_dead_record.sql"))
+            let gone = sqlx::query(include_str!("../sql/discard_dead_record.sql")).persistent(false)
                 .bind(id).bind(&self.group).execute(conn).await?;
             Ok(gone.rows_affected() == 1)
         })
@@ -165,7 +165,7 @@ impl DeadRecords {
             loop {
                 let mut tx = self.jobs.begin().await?;
                 let gone = on_tx!(tx, conn => {
-                    sqlx::query(statement).bind(before_ms).bind(PURGE_BATCH).execute(conn).await?.rows_affected()
+                    sqlx::query(statement).persistent(false).bind(before_ms).bind(PURGE_BATCH).execute(conn).await?.rows_affected()
                 });
                 tx.commit().await?;
                 total += gone;

@@ -64,7 +64,7 @@ impl Positions {
     /// The row as it stands; none before the partition was ever taken.
     pub(crate) async fn read(&self, place: &Place) -> Result<Option<Held>, KafkaError> {
         on_pool!(self.jobs, pool => {
-            let found = sqlx::query(include_str!("../sql/read_position.sql"))
+            let found = sqlx::query(include_str!("../sql/read_position.sql")).persistent(false)
                 .bind(&self.group).bind(&place.0).bind(place.1).fetch_optional(pool).await?;
             found.map(|row| held(&row)).transpose()
         })
@@ -75,7 +75,7 @@ impl Positions {
         let mut tx = self.jobs.begin().await?;
         let now_ms = self.jobs.now_ms();
         let taken = on_tx!(tx, conn => {
-            let row = sqlx::query(include_str!("../sql/claim_position.sql"))
+            let row = sqlx::query(include_str!("../sql/claim_position.sql")).persistent(false)
                 .bind(&self.group).bind(&place.0).bind(place.1).bind(start).bind(&self.owner).bind(now_ms)
                 .fetch_one(conn)
                 .await?;
@@ -96,7 +96,7 @@ impl Positions {
     ) -> Result<Moved, KafkaError> {
         let now_ms = self.jobs.now_ms();
         on_tx!(tx, conn => {
-            let moved = sqlx::query(include_str!("../sql/move_position.sql"))
+            let moved = sqlx::query(include_str!("../sql/move_position.sql")).persistent(false)
                 .bind(&self.group).bind(&place.0).bind(place.1)
                 .bind(from.generation).bind(from.next).bind(next).bind(record_at_ms).bind(now_ms)
                 .execute(&mut *conn)
@@ -105,7 +105,7 @@ impl Positions {
             if moved == 1 {
                 return Ok(Moved::Yes);
             }
-            let found = sqlx::query(include_str!("../sql/read_position.sql"))
+            let found = sqlx::query(include_str!("../sql/read_position.sql")).persistent(false)
                 .bind(&self.group).bind(&place.0).bind(place.1).fetch_optional(conn).await?;
             match found.map(|row| held(&row)).transpose()? {
                 Some(now) if now.generation == from.generation => Ok(Moved::Elsewhere(now)),
@@ -119,7 +119,7 @@ impl Positions {
         let mut tx = self.jobs.begin().await?;
         let now_ms = self.jobs.now_ms();
         on_tx!(tx, conn => {
-            sqlx::query(include_str!("../sql/reset_position.sql"))
+            sqlx::query(include_str!("../sql/reset_position.sql")).persistent(false)
                 .bind(&self.group).bind(&place.0).bind(place.1).bind(next).bind(now_ms)
                 .execute(conn)
                 .await?;
@@ -131,7 +131,7 @@ impl Positions {
     pub(crate) async fn list(&self) -> Result<Vec<Position>, KafkaError> {
         on_pool!(self.jobs, pool => {
             let rows =
-                sqlx::query(include_str!("../sql/list_positions.sql")).bind(&self.group).fetch_all(pool).await?;
+                sqlx::query(include_str!("../sql/list_positions.sql")).persistent(false).bind(&self.group).fetch_all(pool).await?;
             rows.iter()
                 .map(|row| {
                     Ok(Position {

@@ -156,7 +156,7 @@ impl Outbox {
         let now_ms = self.jobs.now_ms();
         let bytes = i64::try_from(message.bytes()).unwrap_or(i64::MAX);
         let added = on_tx!(tx, conn => {
-            sqlx::query(include_str!("../sql/put_message.sql"))
+            sqlx::query(include_str!("../sql/put_message.sql")).persistent(false)
                 .bind(&message.id)
                 .bind(&message.topic)
                 .bind(&message.key)

@@ -36,7 +36,7 @@ pub(crate) struct Settled {
 /// Takes the right to publish if nobody has it. Looks before it writes: standing by costs no lock.
 pub(crate) async fn lead(jobs: &Jobs, owner: &str, ttl_ms: i64) -> Result<Option<Lead>, KafkaError> {
     let until_ms: Option<i64> = on_pool!(jobs, pool => {
-        sqlx::query_scalar(include_str!("../sql/read_lead.sql")).bind(NAME).fetch_optional(pool).await?
+        sqlx::query_scalar(include_str!("../sql/read_lead.sql")).persistent(false).bind(NAME).fetch_optional(pool).await?
     });
     if until_ms.is_some_and(|until| until > jobs.now_ms()) {
         return Ok(None);
@@ -44,7 +44,7 @@ pub(crate) async fn lead(jobs: &Jobs, owner: &str, ttl_ms: i64) -> Result<Option
     let mut tx = jobs.begin().await?;
     let now_ms = jobs.now_ms();
     let generation: Option<i64> = on_tx!(tx, conn => {
-        sqlx::query_scalar(include_str!("../sql/lead.sql"))
+        sqlx::query_scalar(include_str!("../sql/lead.sql")).persistent(false)
             .bind(NAME).bind(owner).bind(now_ms + ttl_ms).bind(now_ms)
             .fetch_optional(conn)
             .await?
@@ -64,7 +64,7 @@ pub(crate) async fn keep(jobs: &Jobs, lead: Lead, ttl_ms: i64) -> Result<bool, K
 async fn keep_in(tx: &mut Tx, jobs: &Jobs, lead: Lead, ttl_ms: i64, more: i64) -> Result<bool, KafkaError> {
     let until_ms = jobs.now_ms() + ttl_ms;
     on_tx!(tx, conn => {
-        let kept = sqlx::query(include_str!("../sql/keep_lead.sql"))
+        let kept = sqlx::query(include_str!("../sql/keep_lead.sql")).persistent(false)
             .bind(NAME).bind(lead.generation).bind(until_ms).bind(more)
             .execute(conn)
             .await?;
@@ -82,7 +82,7 @@ pub(crate) async fn oldest(
     let but = serde_json::to_string(but)?;
     let statement = sql!(jobs, "oldest_messages.sql");
     let sizes: Vec<(i64, i64)> = on_pool!(jobs, pool => {
-        sqlx::query_as(statement).bind(&but).bind(i64::from(rows)).fetch_all(pool).await?
+        sqlx::query_as(statement).persistent(false).bind(&but).bind(i64::from(rows)).fetch_all(pool).await?
     });
     let mut sum = 0;
     let fitting = sizes.iter().take_while(|(_, size)| {
@@ -97,7 +97,7 @@ pub(crate) async fn oldest(
     let ids = serde_json::to_string(&ids)?;
     let statement = sql!(jobs, "read_messages.sql");
     on_pool!(jobs, pool => {
-        let rows = sqlx::query(statement).bind(&ids).fetch_all(pool).await?;
+        let rows = sqlx::query(statement).persistent(false).bind(&ids).fetch_all(pool).await?;
         rows.iter()
             .map(|row| {
                 Ok(Row {
@@ -132,7 +132,7 @@ pub(crate) async fn settle(
     }
     for (id, reason) in &settled.dead {
         on_tx!(tx, conn => {
-            sqlx::query(include_str!("../sql/bury_message.sql"))
+            sqlx::query(include_str!("../sql/bury_message.sql")).persistent(false)
                 .bind(id).bind(reason).bind(now_ms).execute(conn).await?;
         });
     }
@@ -141,7 +141,7 @@ pub(crate) async fn settle(
     let gone = serde_json::to_string(&gone)?;
     let statement = sql!(jobs, "forget_messages.sql");
     on_tx!(tx, conn => {
-        sqlx::query(statement).bind(&gone).execute(conn).await?;
+        sqlx::query(statement).persistent(false).bind(&gone).execute(conn).await?;
     });
     tx.commit().await?;
     Ok(true)
@@ -150,6 +150,6 @@ pub(crate) async fn settle(
 /// How many messages wait (counted up to a bound), and since when the oldest does.
 pub(crate) async fn depth(jobs: &Jobs) -> Result<(i64, Option<i64>), KafkaError> {
     on_pool!(jobs, pool => {
-        Ok(sqlx::query_as(include_str!("../sql/outbox_depth.sql")).fetch_one(pool).await?)
+        Ok(sqlx::query_as(include_str!("../sql/outbox_depth.sql")).persistent(false).fetch_one(pool).await?)
     })
 }
