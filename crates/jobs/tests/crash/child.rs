@@ -51,10 +51,19 @@ pub(crate) fn main() {
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL)).unwrap();
     let seed: u64 = setting("CRASH_SEED").parse().unwrap();
     tokio::runtime::Runtime::new().unwrap().block_on(async {
+        if setting("CRASH_ROLE") == "open" {
+            say("ready");
+            told();
+        }
         let jobs = open(&setting("CRASH_URL"), seed).await.unwrap();
         match setting("CRASH_ROLE").as_str() {
             "enqueue" => enqueue(&jobs, seed).await,
             "work" => work(jobs, seed).await,
+            "open" => match request(&jobs, std::process::id().into(), NewJob::new(QUEUE, json!(0))).await {
+                Ok(_) => say("opened: well"),
+                Err(e) => say(&format!("opened: {e}")),
+            },
+            "hold" => hold(&jobs).await,
             role => panic!("no such role: {role}"),
         }
     });
@@ -151,6 +160,38 @@ async fn handle(context: &JobContext, worker: &str, seed: u64, unfenced: bool) -
     }
     context.complete(&mut tx).await?;
     Ok(tx.commit().await?)
+}
+
+/// Takes a job and, each time it is told to, does everything to it that only the holder of its lease may.
+async fn hold(jobs: &Jobs) {
+    let held = jobs.claim(QUEUE, "sleeper", LEASE, 1).await.unwrap().remove(0);
+    say("holding");
+    while told() {
+        let completed = async {
+            let mut tx = jobs.begin().await?;
+            let result = "INSERT INTO result (n, job, token) VALUES ($1, $2, $3)";
+            execute(&mut tx, result, &[1, held.id.0, held.token.0], None).await?;
+            jobs.complete(&mut tx, &held).await?;
+            tx.commit().await
+        };
+        let outcomes = [
+            completed.await,
+            jobs.heartbeat(&held, LEASE).await.map(drop),
+            jobs.progress(&held, 500, "awake").await,
+            jobs.fail(&held, plimsoll_jobs::FailureClass::Never, "awake").await.map(drop),
+            jobs.release(&held).await,
+        ];
+        if outcomes.iter().all(|o| o.as_ref().is_err_and(JobsError::is_lease_lost)) {
+            say("outcome: all lost");
+        } else {
+            say(&format!("outcome: {outcomes:?}"));
+        }
+    }
+}
+
+/// False when nobody is there to tell.
+fn told() -> bool {
+    std::io::stdin().read_line(&mut String::new()).is_ok_and(|n| n > 0)
 }
 
 /// One of the application's own statements, in the transaction.

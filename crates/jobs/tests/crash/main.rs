@@ -10,8 +10,10 @@ mod crew;
 mod database;
 mod doctored;
 mod history;
+mod instances;
 mod proxy;
 mod record;
+mod talk;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
