@@ -22,22 +22,23 @@ pub(crate) fn setting(name: &str) -> String {
 }
 
 /// Opens the queue beside the application's own tables, which also record everything that happens to a job.
-pub(crate) async fn open(url: &str, seed: u64) -> Result<Jobs, JobsError> {
+async fn open_once(url: &str, seed: u64) -> Result<Jobs, JobsError> {
     let backoff = Backoff { base: Duration::from_millis(5), factor: 2.0, cap: Duration::from_millis(50) };
     let options = JobsOptions { backoff, seed: Some(seed), readers: 1, ..JobsOptions::default() };
     let sql = match url.starts_with("sqlite:") {
         true => include_str!("sql/tables_sqlite.sql"),
         false => include_str!("sql/tables_postgres.sql"),
     };
-    let tables = [Migration { version: 1, name: "tables", sql }];
+    let jobs = Jobs::open(url, options).await?;
+    jobs.migrate("torture", &[Migration { version: 1, name: "tables", sql }]).await?;
+    Ok(jobs)
+}
+
+/// The same, of a database that may be recovering from what was done to it.
+pub(crate) async fn open(url: &str, seed: u64) -> Result<Jobs, JobsError> {
     let until = Instant::now() + PATIENCE;
     loop {
-        let opened = async {
-            let jobs = Jobs::open(url, options.clone()).await?;
-            jobs.migrate("torture", &tables).await?;
-            Ok(jobs)
-        };
-        match opened.await {
+        match open_once(url, seed).await {
             Err(JobsError::Busy(_) | JobsError::Database(_)) if Instant::now() < until => {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
@@ -51,22 +52,32 @@ pub(crate) fn main() {
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL)).unwrap();
     let seed: u64 = setting("CRASH_SEED").parse().unwrap();
     tokio::runtime::Runtime::new().unwrap().block_on(async {
-        if setting("CRASH_ROLE") == "open" {
-            say("ready");
-            told();
+        let url = setting("CRASH_URL");
+        if setting("CRASH_ROLE") == "start" {
+            return start(&url, seed).await;
         }
-        let jobs = open(&setting("CRASH_URL"), seed).await.unwrap();
+        let jobs = open(&url, seed).await.unwrap();
         match setting("CRASH_ROLE").as_str() {
             "enqueue" => enqueue(&jobs, seed).await,
             "work" => work(jobs, seed).await,
-            "open" => match request(&jobs, std::process::id().into(), NewJob::new(QUEUE, json!(0))).await {
-                Ok(_) => say("opened: well"),
-                Err(e) => say(&format!("opened: {e}")),
-            },
             "hold" => hold(&jobs).await,
             role => panic!("no such role: {role}"),
         }
     });
+}
+
+/// Opens the queue when told to, at the first try, and uses it.
+async fn start(url: &str, seed: u64) {
+    say("ready");
+    told();
+    let started = async {
+        let jobs = open_once(url, seed).await?;
+        request(&jobs, std::process::id().into(), NewJob::new(QUEUE, json!(0))).await
+    };
+    match started.await {
+        Ok(_) => say("started: well"),
+        Err(e) => say(&format!("started: {e}")),
+    }
 }
 
 /// Takes requests for ever, and says so once each is durable: from then on it must not get lost.

@@ -25,11 +25,11 @@ async fn on_each(test: impl AsyncFn(&str)) {
 #[tokio::test]
 async fn many_instances_start_at_once_on_an_empty_database() {
     on_each(async |url| {
-        let mut instances: Vec<Talk> = (0..INSTANCES).map(|_| Talk::start("open", url)).collect();
+        let mut instances: Vec<Talk> = (0..INSTANCES).map(|_| Talk::start("start", url)).collect();
         instances.iter_mut().for_each(|i| drop(i.hear("ready")));
         instances.iter_mut().for_each(Talk::tell);
         for instance in &mut instances {
-            assert_eq!(instance.hear("opened:"), "well");
+            assert_eq!(instance.hear("started:"), "well");
         }
         let jobs = child::open(url, 1).await.unwrap();
         let stats = jobs.stats(Some(QUEUE)).await.unwrap().remove(0);
