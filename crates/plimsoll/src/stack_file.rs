@@ -3,7 +3,7 @@
 use std::{fs::File, io::Read, path::Path};
 
 use plimsoll_control::signal::NAMES;
-use plimsoll_scale::spec::MetricSpec;
+use plimsoll_scale::spec::{MetricId, MetricSpec};
 use plimsoll_stack::Stack;
 
 /// Why there is no stack.
@@ -21,12 +21,22 @@ pub(crate) fn read(path: &Path) -> Result<Stack, StackFileError> {
     plimsoll_stack::parse(&path.display().to_string(), &source).map_err(StackFileError::Mistakes)
 }
 
-/// The content of `path`, at most one byte more than a stack file may have: enough for the parser to refuse it.
+/// The content of `path`, at most one byte more than a stack file may have: enough for the parser to refuse it. What is
+/// no file is refused unopened: a pipe without a writer would be waited for without end.
 pub(crate) fn read_bounded(path: &Path) -> Result<Vec<u8>, StackFileError> {
+    let name = path.display();
     let unreadable = |error: std::io::Error| {
-        let name = path.display();
         StackFileError::Unreadable(format!("{name}: {error}. hint: give the path of a readable file"))
     };
+    let kind = std::fs::metadata(path).map_err(unreadable)?;
+    if kind.is_dir() {
+        let hint = "give the path of the file in it";
+        return Err(StackFileError::Unreadable(format!("{name}: this is a directory. hint: {hint}")));
+    }
+    if !kind.is_file() {
+        let hint = "write what comes out of it into a file first";
+        return Err(StackFileError::Unreadable(format!("{name}: this is a pipe or device. hint: {hint}")));
+    }
     let file = File::open(path).map_err(unreadable)?;
     let mut source = Vec::new();
     let limit = plimsoll_stack::MAX_FILE_BYTES as u64 + 1;
@@ -38,28 +48,39 @@ pub(crate) fn read_bounded(path: &Path) -> Result<Vec<u8>, StackFileError> {
 pub(crate) fn warnings(stack: &Stack) -> Vec<String> {
     let mut warnings = Vec::new();
     for (name, service) in &stack.services {
-        for metric in service.scaling.iter().flat_map(|scaling| &scaling.hpa.metrics) {
-            let place = format!("service `{name}`, metric `{}`", metric.name());
-            match metric {
-                MetricSpec::External { metric, .. }
-                    if !NAMES.iter().any(|(known, _)| *known == metric.name) =>
-                {
-                    let known: Vec<&str> = NAMES.iter().map(|(known, _)| *known).collect();
-                    warnings.push(format!(
-                        "{place}: nobody emits it here, so it has no say. hint: known are {}",
-                        known.join(", ")
-                    ));
+        for (section, policy) in [("", &service.scaling), (" under `shadow`", &service.shadow)] {
+            let Some(policy) = policy else { continue };
+            for metric in &policy.hpa.metrics {
+                let place = format!("service `{name}`, metric `{}`{section}", metric.name());
+                match metric {
+                    MetricSpec::External { metric, .. } => warnings.extend(emitted(&place, metric)),
+                    MetricSpec::Pods { .. } | MetricSpec::Object { .. } => {
+                        let kind = metric.kind();
+                        warnings.push(format!(
+                            "{place}: nobody reads metrics of type {kind} on one machine, so it has no say. hint: an \
+                             External metric of the queue or the edge says the same"
+                        ));
+                    }
+                    _ => {}
                 }
-                MetricSpec::Pods { .. } | MetricSpec::Object { .. } => {
-                    warnings.push(format!(
-                        "{place}: this version reads Resource and External metrics only, so it has no say"
-                    ));
-                }
-                _ => {}
+            }
+            for (signal, metric) in policy.formula.iter().flat_map(|formula| &formula.signals) {
+                let place = format!("service `{name}`, signal `{signal}` of the formula{section}");
+                warnings.extend(emitted(&place, metric));
             }
         }
     }
     warnings
+}
+
+/// A warning when nobody emits the metric.
+fn emitted(place: &str, metric: &MetricId) -> Option<String> {
+    let known: Vec<&str> = NAMES.iter().map(|(known, _)| *known).collect();
+    let unknown = !known.contains(&metric.name.as_str());
+    unknown.then(|| {
+        let (name, known) = (&metric.name, known.join(", "));
+        format!("{place}: nobody emits `{name}` here, so it has no say. hint: known are {known}")
+    })
 }
 
 impl std::fmt::Display for StackFileError {
@@ -70,3 +91,6 @@ impl std::fmt::Display for StackFileError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -55,7 +55,8 @@ impl<'a> Fields<'a> {
         match &field.node.value {
             Value::Map(entries) => Some(Fields { at: field.node.at, entries }),
             _ => {
-                field.wrong(sink, "a mapping of keys to values", None);
+                let hint = "write its keys below it, indented by two spaces, each as `key: value`";
+                field.wrong(sink, "a mapping of keys to values", hint);
                 None
             }
         }
@@ -101,13 +102,15 @@ impl<'a> Field<'a> {
         self.node.at
     }
 
-    /// Notes that the value is not `wanted`.
-    pub(crate) fn wrong(&self, sink: &mut Sink, wanted: &str, hint: Option<&str>) {
+    /// Notes that the value is not `wanted`, and how to mend that.
+    pub(crate) fn wrong(&self, sink: &mut Sink, wanted: &str, hint: &str) {
         let what = format!("{} must be {wanted}, not {}", self.label, self.node.describe());
-        match hint {
-            Some(hint) => sink.hint(self.at(), what, hint),
-            None => sink.say(self.at(), what),
-        }
+        sink.hint(self.at(), what, hint);
+    }
+
+    fn nul(&self, sink: &mut Sink) {
+        let what = format!("{} must not hold a NUL character", self.label);
+        sink.hint(self.at(), what, "leave out the `\\0`: programs and files end their names there");
     }
 
     /// The words of a scalar of any kind but null.
@@ -122,24 +125,22 @@ impl<'a> Field<'a> {
     pub(crate) fn text(&self, sink: &mut Sink) -> Option<&'a str> {
         match self.words() {
             Some(("", Kind::Text)) => {
-                sink.say(self.at(), format!("{} must not be empty", self.label));
+                let hint = "write something, or remove the key";
+                sink.hint(self.at(), format!("{} must not be empty", self.label), hint);
                 None
             }
             Some((text, Kind::Text)) if text.contains('\0') => {
-                sink.say(self.at(), format!("{} must not hold a NUL character", self.label));
+                self.nul(sink);
                 None
             }
             Some((text, Kind::Text)) => Some(text),
             Some((text, _)) => {
-                self.wrong(
-                    sink,
-                    "text",
-                    Some(&format!("put it in quotes: {}", quote(&format!("\"{text}\"")))),
-                );
+                let hint = format!("put it in quotes: {}", quote(&format!("\"{text}\"")));
+                self.wrong(sink, "text", &hint);
                 None
             }
             None => {
-                self.wrong(sink, "text", None);
+                self.wrong(sink, "text", "write one word, or a text in quotes");
                 None
             }
         }
@@ -149,12 +150,13 @@ impl<'a> Field<'a> {
     pub(crate) fn any_text(&self, sink: &mut Sink) -> Option<&'a str> {
         match self.words() {
             Some((text, _)) if text.contains('\0') => {
-                sink.say(self.at(), format!("{} must not hold a NUL character", self.label));
+                self.nul(sink);
                 None
             }
             Some((text, _)) => Some(text),
             None => {
-                let hint = self.node.is_null().then_some("write `\"\"` for an empty text");
+                let empty = "write `\"\"` for an empty text";
+                let hint = if self.node.is_null() { empty } else { "write one value, in quotes if need be" };
                 self.wrong(sink, "text, a number or a truth value", hint);
                 None
             }
@@ -170,22 +172,37 @@ impl<'a> Field<'a> {
         let value = match self.words() {
             Some((text, Kind::Number)) => text.parse::<i64>(),
             Some((text, Kind::Text)) if text.parse::<i64>().is_ok() => {
-                self.wrong(sink, "a whole number", Some("remove the quotes"));
+                self.wrong(sink, "a whole number", "remove the quotes");
                 return None;
             }
             Some((text, _)) if text.ends_with('%') => {
-                self.wrong(sink, "a whole number", Some("leave out the `%`"));
+                self.wrong(sink, "a whole number", "leave out the `%`");
                 return None;
             }
-            _ => {
-                self.wrong(sink, "a whole number", None);
+            other => {
+                // `60s` where the unit is in the key.
+                let digits = other.map_or("", |(text, _)| text);
+                let digits = digits.split(|char: char| !char.is_ascii_digit()).next().unwrap_or_default();
+                let hint = match digits {
+                    "" => format!("digits alone, from `{first}` to `{last}`"),
+                    _ => format!("write the number alone, {}", quote(digits)),
+                };
+                self.wrong(sink, "a whole number", &hint);
                 return None;
             }
         };
         let whole =
             value.ok().and_then(|value| T::try_from(value).ok()).filter(|value| range.contains(value));
         if whole.is_none() {
-            self.wrong(sink, &format!("a whole number from {first} to {last}"), None);
+            let number = self.words().and_then(|(text, _)| text.parse::<f64>().ok()).unwrap_or_default();
+            let hint = if number.fract() != 0.0 {
+                format!("write it without a fraction, such as `{:.0}`", number.abs().ceil())
+            } else if number < 1.0 {
+                format!("the least is `{first}`")
+            } else {
+                format!("the range is `{first}` to `{last}`")
+            };
+            self.wrong(sink, &format!("a whole number from {first} to {last}"), &hint);
         }
         whole
     }
@@ -196,17 +213,23 @@ impl<'a> Field<'a> {
         let text = match self.words() {
             Some((text, Kind::Text | Kind::Number)) => text,
             _ => {
-                self.wrong(sink, "a duration", Some(accepted));
+                self.wrong(sink, "a duration", accepted);
                 return None;
             }
         };
         let hint = match parse_duration(text) {
             Ok(duration) if range.contains(&duration) => return Some(duration),
-            Ok(_) => {
+            Ok(duration) => {
                 let (first, last) = (format_duration(*range.start()), format_duration(*range.end()));
                 let what =
                     format!("{} must be from {first} to {last}, not {}", self.label, self.node.describe());
-                sink.say(self.at(), what);
+                let short = duration < *range.start();
+                let hint = if short {
+                    format!("write `{first}` or more")
+                } else {
+                    format!("write `{last}` or less")
+                };
+                sink.hint(self.at(), what, hint);
                 return None;
             }
             Err(DurationError::NoUnit)
@@ -221,7 +244,7 @@ impl<'a> Field<'a> {
             Err(DurationError::Overflow) => "292 years are the most".to_owned(),
             Err(_) => accepted.to_owned(),
         };
-        self.wrong(sink, "a duration", Some(&hint));
+        self.wrong(sink, "a duration", &hint);
         None
     }
 
@@ -230,7 +253,7 @@ impl<'a> Field<'a> {
         let text = match self.words() {
             Some((text, Kind::Text | Kind::Number)) => text,
             _ => {
-                self.wrong(sink, "a quantity", Some("such as `500m`, `1.5` or `512Mi`"));
+                self.wrong(sink, "a quantity", "such as `500m`, `1.5` or `512Mi`");
                 return None;
             }
         };
@@ -240,7 +263,7 @@ impl<'a> Field<'a> {
             Err(QuantityError::Overflow) => "the largest quantity is 9223372036854775807".to_owned(),
             Err(_) => "such as `500m`, `1.5` or `512Mi`".to_owned(),
         };
-        self.wrong(sink, "a quantity", Some(&hint));
+        self.wrong(sink, "a quantity", &hint);
         None
     }
 
@@ -248,7 +271,8 @@ impl<'a> Field<'a> {
     pub(crate) fn milli(&self, sink: &mut Sink) -> Option<i64> {
         let milli = self.quantity(sink)?.checked_milli();
         if milli.is_none() {
-            self.wrong(sink, "a quantity of at most 9223372036854775", None);
+            let hint = "write a smaller one; amounts are kept in thousandths of 64 bits";
+            self.wrong(sink, "a quantity of at most 9223372036854775", hint);
         }
         milli
     }
@@ -257,7 +281,7 @@ impl<'a> Field<'a> {
     pub(crate) fn positive_milli(&self, sink: &mut Sink) -> Option<i64> {
         let milli = self.milli(sink)?;
         if milli <= 0 {
-            self.wrong(sink, "above zero", None);
+            self.wrong(sink, "above zero", "such as `500m` or `1`");
             return None;
         }
         Some(milli)
@@ -269,15 +293,15 @@ impl<'a> Field<'a> {
             Some((text, Kind::Bool)) => Some(text.eq_ignore_ascii_case("true")),
             Some((text, _)) => {
                 let meant = match text.to_ascii_lowercase().as_str() {
-                    "yes" | "on" | "y" | "true" | "1" => Some("write `true`"),
-                    "no" | "off" | "n" | "false" | "0" => Some("write `false`"),
-                    _ => None,
+                    "yes" | "on" | "y" | "true" | "1" => "write `true`",
+                    "no" | "off" | "n" | "false" | "0" => "write `false`",
+                    _ => "one of the two, without quotes",
                 };
                 self.wrong(sink, "`true` or `false`", meant);
                 None
             }
             None => {
-                self.wrong(sink, "`true` or `false`", None);
+                self.wrong(sink, "`true` or `false`", "one of the two, without quotes");
                 None
             }
         }
@@ -291,7 +315,8 @@ impl<'a> Field<'a> {
         if seconds.is_none() {
             let duration = self.words().and_then(|(text, _)| parse_duration(text).ok());
             let hint = duration.map(|duration| format!("write `{}`", duration.as_secs_f64()));
-            self.wrong(sink, "a number of seconds above zero", hint.as_deref());
+            let hint = hint.unwrap_or_else(|| "such as `30` or `0.5`".to_owned());
+            self.wrong(sink, "a number of seconds above zero", &hint);
         }
         seconds
     }
@@ -304,7 +329,8 @@ impl<'a> Field<'a> {
         if share.is_none() {
             let percent = value.filter(|value| (1.0..=100.0).contains(value));
             let hint = percent.map(|percent| format!("write `{}`", percent / 100.0));
-            self.wrong(sink, "a share above 0 and at most 1", hint.as_deref());
+            let hint = hint.unwrap_or_else(|| "such as `0.95`".to_owned());
+            self.wrong(sink, "a share above 0 and at most 1", &hint);
         }
         share
     }
@@ -327,7 +353,7 @@ impl<'a> Field<'a> {
         let text = match self.words() {
             Some((text, _)) => text,
             None => {
-                self.wrong(sink, "an address with a port", Some("such as `127.0.0.1:8080`"));
+                self.wrong(sink, "an address with a port", "such as `127.0.0.1:8080`");
                 return None;
             }
         };
@@ -341,14 +367,14 @@ impl<'a> Field<'a> {
             (_, _, Some(port)) if text == port => format!("add the address: `127.0.0.1:{port}`"),
             _ => "such as `127.0.0.1:8080` or `[::1]:8080`; names are not resolved".to_owned(),
         };
-        self.wrong(sink, "an address with a port", Some(&hint));
+        self.wrong(sink, "an address with a port", &hint);
         None
     }
 
     /// The items of a list.
     pub(crate) fn list(&self, hint: &str, sink: &mut Sink) -> Option<Vec<Field<'a>>> {
         let Value::List(items) = &self.node.value else {
-            self.wrong(sink, "a list", Some(hint));
+            self.wrong(sink, "a list", hint);
             return None;
         };
         let label = |index: usize| format!("item {} of {}", index + 1, self.label);

@@ -103,12 +103,12 @@ impl std::error::Error for Diagnostics {}
 // === impl Sink ===
 
 impl Sink {
-    /// Notes a mistake.
-    pub(crate) fn say(&mut self, at: Mark, what: impl Into<String>) {
+    /// Notes why something was not imported, which is nobody's mistake.
+    pub(crate) fn mention(&mut self, at: Mark, what: impl Into<String>) {
         self.push(Diagnostic { at, what: what.into(), hint: None });
     }
 
-    /// Notes a mistake and how to mend it.
+    /// Notes a mistake and how to mend it: there is always something to say.
     pub(crate) fn hint(&mut self, at: Mark, what: impl Into<String>, hint: impl Into<String>) {
         self.push(Diagnostic { at, what: what.into(), hint: Some(hint.into()) });
     }
@@ -137,7 +137,11 @@ impl Sink {
             _ => {
                 if self.list.is_empty() {
                     debug_assert!(false, "a missing value is always explained");
-                    self.say(Mark::START, "file cannot be understood");
+                    self.hint(
+                        Mark::START,
+                        "file cannot be understood",
+                        "this is a mistake of the reader; report it",
+                    );
                 }
                 self.list.sort();
                 Err(Diagnostics { file: file.to_owned(), list: self.list, omitted: self.omitted })

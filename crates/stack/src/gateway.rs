@@ -82,7 +82,7 @@ fn trusted_proxies(field: &Field<'_>, sink: &mut Sink) -> Vec<IpNetwork> {
     let network = |item: &Field<'_>, sink: &mut Sink| match IpNetwork::read(item.text(sink)?) {
         Ok(network) => Some(network),
         Err(NetworkError::Syntax) => {
-            item.wrong(sink, "an address or a range of addresses", Some("such as `10.0.0.0/8` or `::1`"));
+            item.wrong(sink, "an address or a range of addresses", "such as `10.0.0.0/8` or `::1`");
             None
         }
         Err(NetworkError::HostBits(meant)) => {
@@ -154,7 +154,7 @@ fn host(field: &Field<'_>, sink: &mut Sink) -> Option<String> {
         None => text.len() <= 253 && text.split('.').all(label),
     };
     if !good {
-        field.wrong(sink, "a host name", Some(&hint));
+        field.wrong(sink, "a host name", &hint);
         return None;
     }
     Some(text.to_ascii_lowercase())

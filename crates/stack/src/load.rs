@@ -82,7 +82,8 @@ struct Stop {
 pub(crate) fn document(source: &[u8], sink: &mut Sink) -> Option<Node> {
     let mut documents = documents(source, 1, MergeKeys::Refused, sink)?;
     if documents.is_empty() {
-        sink.say(Mark::START, "file is empty");
+        let hint = "the least is `name: x` and `services: { api: { command: [api] } }`";
+        sink.hint(Mark::START, "file is empty", hint);
     }
     documents.pop()
 }
@@ -113,7 +114,7 @@ pub(crate) fn documents(
                 match error.info() {
                     // The scanner looks ahead and may meet its own limit before the loader meets ours.
                     "recursion limit exceeded" => loader.sink.hint(at, too_deep(), DEPTH_HINT),
-                    info => loader.sink.say(at, format!("not valid YAML: {info}")),
+                    info => loader.sink.hint(at, format!("not valid YAML: {info}"), syntax_hint(info)),
                 }
                 return None;
             }
@@ -134,6 +135,17 @@ pub(crate) fn documents(
         }
     }
     Some(found)
+}
+
+/// What usually leads to an error of the scanner.
+fn syntax_hint(info: &str) -> &'static str {
+    if info.contains("tab") {
+        return "indent with spaces; an editor may show a tab as such";
+    }
+    if info.contains("anchor") {
+        return "`*name` repeats what `&name` marks further up";
+    }
+    "look for a quote or bracket that is not closed, or other indentation, here or on the line before"
 }
 
 /// The refusal of a file of that many bytes, or `None` when it is small enough to be read.
@@ -338,7 +350,8 @@ fn key_of(node: Node, merge_keys: MergeKeys, sink: &mut Sink) -> Key {
     let at = node.at;
     let refused = Key { at, name: KeyName::Refused };
     let Value::Scalar(Scalar { text, plain }) = node.value else {
-        sink.say(at, "a key must be a text, not a list or mapping");
+        let hint = "write `key: value`; `{` and `[` at the start of a line need quotes to be text";
+        sink.hint(at, "a key must be a text, not a list or mapping", hint);
         return refused;
     };
     if plain && text == "<<" {
@@ -350,7 +363,7 @@ fn key_of(node: Node, merge_keys: MergeKeys, sink: &mut Sink) -> Key {
         return refused;
     }
     if text.is_empty() {
-        sink.say(at, "a key is missing before `:`");
+        sink.hint(at, "a key is missing before `:`", "write `key: value`");
         return refused;
     }
     Key { at, name: KeyName::Text(text) }
@@ -368,6 +381,9 @@ fn merge(node: Node, entries: &mut Vec<Entry>, lines: &mut HashMap<String, u32>,
             }
         }
         Value::List(items) => items.into_iter().for_each(|item| merge(item, entries, lines, sink)),
-        Value::Scalar(_) => sink.say(node.at, "a merge key takes a mapping or a list of mappings"),
+        Value::Scalar(_) => {
+            let hint = "such as `<<: *shared`";
+            sink.hint(node.at, "a merge key takes a mapping or a list of mappings", hint);
+        }
     }
 }

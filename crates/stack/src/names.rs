@@ -74,7 +74,7 @@ pub(crate) fn url_path(field: &Field<'_>, sink: &mut Sink) -> Option<String> {
     let foreign = |char: char| !char.is_ascii_graphic() || matches!(char, '?' | '#' | '"' | '<' | '>' | '\\');
     if let Some(char) = text.chars().find(|char| foreign(*char)) {
         let what = format!("{} must be a path alone, without {}", field.label, quote(&char.to_string()));
-        sink.say(field.at(), what);
+        sink.hint(field.at(), what, "write the path up to there; a query is no part of a route");
         return None;
     }
     let mut segments = text.trim_end_matches('/').split('/').skip(1);

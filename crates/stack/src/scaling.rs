@@ -96,7 +96,8 @@ fn section(field: &Field<'_>, with_policies: bool, sink: &mut Sink) -> Option<Sc
     if sink.count() == before {
         for problem in spec.problems() {
             let what = format!("`{}` {}", problem.path, problem.message);
-            sink.say(locate(field.node, &problem.path), what);
+            let hint = "change it, or leave it out where it has a default";
+            sink.hint(locate(field.node, &problem.path), what, hint);
         }
     }
     // Without metrics Kubernetes scales on CPU utilisation.

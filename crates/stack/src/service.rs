@@ -83,7 +83,7 @@ fn command(field: &Field<'_>, sink: &mut Sink) -> Option<Vec<String>> {
             "write a list, such as {}; no shell is involved",
             quote(&format!("[{}]", words.join(", ")))
         );
-        field.wrong(sink, "a list of program and arguments", Some(&hint));
+        field.wrong(sink, "a list of program and arguments", &hint);
         return None;
     }
     let items = field.list("such as `[cv-evaluator, serve]`", sink)?;

@@ -39,6 +39,7 @@ fn stack(root: &Node, sink: &mut Sink) -> Option<Stack> {
         .and_then(|field| services(&field, sink));
     let gateway = fields.optional("gateway").and_then(|field| gateway(&field, sink));
     let admin = fields.optional("admin").and_then(|field| admin(&field, sink));
+    let control = fields.optional("control").map(|field| control(&field, sink));
 
     if let (Some(gateway), Some(services)) = (&gateway, &services) {
         let names: Vec<&str> = services.iter().map(|(name, _)| name.as_str()).collect();
@@ -59,7 +60,7 @@ fn stack(root: &Node, sink: &mut Sink) -> Option<Stack> {
             None => None,
         },
         services: services?.into_iter().map(complete).collect::<Option<BTreeMap<_, _>>>()?,
-        control: fields.optional("control").map(|field| control(&field, sink)).unwrap_or_default(),
+        control: control.unwrap_or_default(),
         admin: admin.map(|draft| draft.admin).unwrap_or_default(),
         queue: fields.optional("queue").map(|field| queue(&field, sink)).unwrap_or_default(),
     })
@@ -74,7 +75,8 @@ fn services(field: &Field<'_>, sink: &mut Sink) -> Option<Vec<(String, Option<Se
         services.push((entry.key.clone(), service(&field, sink)));
     }
     if services.is_empty() {
-        sink.say(field.at(), "`services` must not be empty");
+        let hint = "name at least one, such as `services: { api: { command: [api] } }`";
+        sink.hint(field.at(), "`services` must not be empty", hint);
     }
     Some(services)
 }

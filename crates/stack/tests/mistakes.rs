@@ -25,6 +25,9 @@ fn every_mistake_is_reported_with_place_reason_and_hint() {
             Ok(_) => "accepted".to_owned(),
             Err(diagnostics) => diagnostics.to_string(),
         };
+        if report.lines().any(|line| !line.contains(". hint: ")) {
+            wrong.push(format!("--- {file}: a line says no hint\n{report}\n"));
+        }
         if report != expected.trim_end() {
             wrong.push(format!("--- {file}: expected\n{expected}--- got\n{report}\n"));
         }

@@ -48,7 +48,7 @@ impl Draft {
         for note in self.notes.drain(..) {
             match note.hint {
                 Some(hint) => sink.hint(note.at, note.what, hint),
-                None => sink.say(note.at, note.what),
+                None => sink.mention(note.at, note.what),
             }
         }
     }

@@ -89,7 +89,7 @@ pub(super) fn scaled_object(field: &Field<'_>, draft: &mut Draft, sink: &mut Sin
     if min.value > max.value || max.value == 0 {
         let what =
             format!("`maxReplicaCount` {} must be above zero and not below `minReplicaCount`", max.value);
-        sink.say(max.at, what);
+        sink.hint(max.at, what, "swap them, or raise `maxReplicaCount`");
         return;
     }
 

@@ -55,7 +55,7 @@ fn policy(field: &Field<'_>, hint: &str, sink: &mut Sink) -> Option<RatePolicy> 
 fn tolerance(field: &Field<'_>, sink: &mut Sink) -> Option<f64> {
     let quantity = field.quantity(sink)?;
     if quantity.is_negative() {
-        field.wrong(sink, "zero or above", None);
+        field.wrong(sink, "zero or above", "such as `0.1`, a tenth to either side");
         return None;
     }
     Some(quantity.approximate())

@@ -59,7 +59,8 @@ fn signals(field: &Field<'_>, sink: &mut Sink) -> (Vec<String>, BTreeMap<String,
     let (mut names, mut signals) = (Vec::new(), BTreeMap::new());
     for (entry, field) in fields.entries() {
         if names.len() == MOST_SIGNALS {
-            sink.say(entry.at, format!("`signals` holds more than {MOST_SIGNALS} entries"));
+            let what = format!("`signals` holds more than {MOST_SIGNALS} entries");
+            sink.hint(entry.at, what, "one selector can add several series up");
             break;
         }
         if !is_name(&entry.key) {
@@ -103,8 +104,6 @@ fn say(field: &Field<'_>, error: &FormulaError, names: &[String], sink: &mut Sin
         Trouble::TooLong => Some(format!("at most {MAX_BYTES} bytes; what remains can be a recording rule")),
         trouble => trouble.hint().map(str::to_owned),
     };
-    match hint {
-        Some(hint) => sink.hint(field.at(), what, hint),
-        None => sink.say(field.at(), what),
-    }
+    let usual = || "such as `max(waiting, jobs * 2)` or `a > 5 ? a : b ?? 0`".to_owned();
+    sink.hint(field.at(), what, hint.unwrap_or_else(usual));
 }

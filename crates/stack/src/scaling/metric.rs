@@ -182,10 +182,12 @@ fn requirement(field: &Field<'_>, hint: &str, sink: &mut Sink) -> Option<Require
     let takes_values = matches!(operator?, Operator::In | Operator::NotIn);
     let count = items.map_or(0, |items| items.len());
     if takes_values && count == 0 {
-        sink.say(fields.key_at("operator"), "`values` must name at least one value for In and NotIn");
+        let hint = "such as `values: [evaluate]`; `Exists` takes none";
+        sink.hint(fields.key_at("operator"), "`values` must name at least one value for In and NotIn", hint);
     }
     if !takes_values && count > 0 {
-        sink.say(fields.key_at("values"), "`values` must be empty for Exists and DoesNotExist");
+        let hint = "remove `values`, or compare with `operator: In`";
+        sink.hint(fields.key_at("values"), "`values` must be empty for Exists and DoesNotExist", hint);
     }
     Some(Requirement { key: key?.to_owned(), operator: operator?, values })
 }

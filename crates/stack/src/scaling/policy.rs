@@ -112,7 +112,8 @@ fn schedules(field: &Field<'_>, sink: &mut Sink) -> Vec<ScheduleFloor> {
     let hint = "such as `- { name: office, start: 0 8 * * 1-5, end: 0 18 * * 1-5, replicas: 4 }`";
     let items = field.list(hint, sink).unwrap_or_default();
     if items.len() > MOST_SCHEDULES {
-        sink.say(field.at(), format!("`schedule` holds more than {MOST_SCHEDULES} entries"));
+        let what = format!("`schedule` holds more than {MOST_SCHEDULES} entries");
+        sink.hint(field.at(), what, "a cron time can name several hours and days, such as `0 8,14 * * 1-5`");
     }
     let mut floors: Vec<ScheduleFloor> = Vec::new();
     for item in items.iter().take(MOST_SCHEDULES) {

@@ -3,8 +3,9 @@
 use plimsoll_scale::spec::Target;
 
 use super::metric::Source;
-use crate::decode::{Fields, listed};
+use crate::decode::{Field, Fields, listed};
 use crate::diagnostic::Sink;
+use crate::node::Value;
 
 /// The three ways to state a target, which are also values of its `type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,16 +44,31 @@ pub(super) fn target(metric: &Fields<'_>, source: Source, sink: &mut Sink) -> Op
     for (_, other) in KINDS.iter().filter(|(_, other)| *other != kind) {
         if fields.optional(other.key()).is_some() {
             let what = format!("`{}` does not belong to a target of type {}", other.key(), kind.name());
-            sink.say(fields.key_at(other.key()), what);
+            let hint = format!("remove it, or write `type: {}`", other.name());
+            sink.hint(fields.key_at(other.key()), what, hint);
         }
     }
     let hint = format!("a target of type {} is stated by `{}`", kind.name(), kind.key());
     let value = fields.required(kind.key(), &hint, sink)?;
     Some(match kind {
-        Kind::Utilization => Target::Utilization(value.integer(1..=i32::MAX, sink)?),
+        Kind::Utilization => Target::Utilization(percent(&value, sink)?),
         Kind::AverageValue => Target::AverageValue(value.positive_milli(sink)?),
         Kind::Value => Target::Value(value.positive_milli(sink)?),
     })
+}
+
+/// Whole per cent of the request; a share such as `0.7` is a slip that the range alone would not explain.
+fn percent(field: &Field<'_>, sink: &mut Sink) -> Option<i32> {
+    let share = match &field.node.value {
+        Value::Scalar(scalar) if scalar.plain => scalar.text.parse::<f64>().ok(),
+        _ => None,
+    };
+    if let Some(share) = share.filter(|share| *share > 0.0 && *share < 1.0) {
+        let hint = format!("write `{:.0}`, per cent of the request", (share * 100.0).max(1.0));
+        field.wrong(sink, "a whole number of per cent", &hint);
+        return None;
+    }
+    field.integer(1..=i32::MAX, sink)
 }
 
 // === impl Kind ===

@@ -259,7 +259,11 @@ fn resource(
     let target = if utilization {
         let written = words(Some(value.node));
         let Ok(percent @ 1..=i32::MAX) = written.parse::<i32>() else {
-            value.wrong(sink, "a whole number above zero", None);
+            value.wrong(
+                sink,
+                "a whole number above zero",
+                "such as `value: \"70\"`, per cent of the request",
+            );
             return None;
         };
         note_utilization(kind, service, field, draft);
