@@ -26,7 +26,8 @@ pub const VARIABLES: &[(&str, &str)] = &[
         "DATABASE_CONNECTIONS",
         "connections that this process opens at most, besides the one that writes in SQLite; default 8",
     ),
-    ("PLIMSOLL_INSTANCE", "name of this instance in /healthz, logs and leases"),
+    ("PLIMSOLL_INSTANCE", "name of this instance in /healthz and logs"),
+    ("PLIMSOLL_WORKER", "name under which it holds jobs; default that of the instance"),
     ("PLIMSOLL_SERVICE", "name of the service in /healthz"),
     ("PLIMSOLL_DRAIN_S", "seconds from SIGTERM to the end; default 30"),
     ("PLIMSOLL_GATEWAY_PEER", "address whose X-Forwarded-For is believed"),
@@ -82,6 +83,8 @@ pub struct Common {
     pub jobs: JobsOptions,
     /// Who we are.
     pub identity: Identity,
+    /// Under which name we hold jobs.
+    pub worker: String,
     /// From SIGTERM to the end.
     pub drain: Duration,
     /// Whose forwarded headers are believed.
@@ -223,16 +226,18 @@ impl Common {
         let connections = narrow(env.number("DATABASE_CONNECTIONS", 8, 4..=1000));
         // In Postgres the queue opens four connections for each reader: handlers, heartbeats and writers need some too.
         let readers = if queue_url.starts_with("sqlite:") { connections } else { connections / 4 };
+        let identity = Identity::new(
+            env.text("PLIMSOLL_INSTANCE"),
+            env.text("PLIMSOLL_SERVICE"),
+            service,
+            env!("CARGO_PKG_VERSION"),
+        );
         Self {
             listen: SocketAddr::new(host, port),
             queue_url,
             jobs: JobsOptions { readers, ..JobsOptions::default() },
-            identity: Identity::new(
-                env.text("PLIMSOLL_INSTANCE"),
-                env.text("PLIMSOLL_SERVICE"),
-                service,
-                env!("CARGO_PKG_VERSION"),
-            ),
+            worker: env.text("PLIMSOLL_WORKER").unwrap_or_else(|| identity.instance.clone()),
+            identity,
             drain: Duration::from_secs(env.number("PLIMSOLL_DRAIN_S", 30, 0..=3600)),
             proxies: TrustedProxies::new(proxies),
             max_connections: usize::try_from(env.number("MAX_CONNECTIONS", 10_000, 1..=1_000_000))

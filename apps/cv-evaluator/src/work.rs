@@ -88,7 +88,7 @@ pub async fn work(
     tracing::info!(%address, instance = common.identity.instance, scorer = scorer.scored_by().as_str(), "working");
     ready(address);
 
-    let worker = common.identity.instance.clone();
+    let worker = common.worker.clone();
     let shared = Arc::new(Shared {
         pipeline: Pipeline::new(
             store.clone(),

@@ -9,7 +9,7 @@ use std::{
 
 use plimsoll_fleet::{Fleet, Instance, InstanceId, State};
 use plimsoll_gateway::{Gateway, GatewayStats, Upstream};
-use plimsoll_jobs::Jobs;
+use plimsoll_jobs::{Holder, Jobs};
 use plimsoll_scale::{Settings, Time};
 use plimsoll_stack::Stack;
 use tokio::sync::{mpsc, watch};
@@ -188,16 +188,22 @@ impl Controller {
             Ok(holders) => holders,
             Err(error) => return tracing::debug!(%error, "nobody can say who holds jobs"),
         };
-        // In a database that others may use too, a name says nothing about whose worker it is.
+        let fleet = &self.shared.fleet;
         let is_private = self.stack.queue.url_env.is_none();
-        let instances = self.shared.fleet.instances();
-        let now_ms = self.jobs.now_ms();
-        let process = |id: &InstanceId| dead::process(&instances, id);
-        let lost =
-            dead::lost(&holders, process, |id| is_private && self.shared.fleet.was_launched(id), now_ms);
-        self.signals.holders = holders;
-        for Lost { id, claimed_before_ms } in lost {
-            match self.jobs.end_leases_of(&id.to_string(), claimed_before_ms).await {
+        let instance_of = |worker: &str| dead::instance_of(worker, fleet.home(), is_private);
+        let own = |worker: &str| instance_of(worker).filter(|id| fleet.was_launched(id));
+        let (instances, now_ms) = (fleet.instances(), self.jobs.now_ms());
+        let lost = dead::lost(&holders, own, |id| dead::process(&instances, id), now_ms);
+        // From here on they go by the names that people know, and a namesake elsewhere is not taken for ours.
+        let name = |worker: String| match instance_of(&worker) {
+            Some(id) => id.to_string(),
+            None if InstanceId::parse(&worker).is_some() => format!("{worker}@unknown"),
+            None => worker,
+        };
+        let named = |holder: Holder| Holder { worker: name(holder.worker), ..holder };
+        self.signals.holders = holders.into_iter().map(named).collect();
+        for Lost { worker, id, claimed_before_ms } in lost {
+            match self.jobs.end_leases_of(&worker, claimed_before_ms).await {
                 Ok(0) => {}
                 Ok(count) => {
                     let jobs = if count == 1 { "1 job".to_owned() } else { format!("{count} jobs") };

@@ -13,6 +13,9 @@ use plimsoll_jobs::{Holder, Millis};
 /// Leases to be given up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Lost {
+    /// The name under which they were taken.
+    pub(crate) worker: String,
+    /// The instance of that name.
     pub(crate) id: InstanceId,
     /// Those taken before this, in milliseconds since the Unix epoch.
     pub(crate) claimed_before_ms: Millis,
@@ -29,27 +32,36 @@ pub(crate) enum Process {
     Starts,
 }
 
-/// Who holds jobs and is dead. `process` is asked after `holders` were read; `was_launched` knows all that were ever launched.
+/// Who holds jobs and is dead. `process` is asked after `holders` were read; `own` says which workers the fleet launched.
 pub(crate) fn lost(
     holders: &[Holder],
+    own: impl Fn(&str) -> Option<InstanceId>,
     process: impl Fn(&InstanceId) -> Process,
-    was_launched: impl Fn(&InstanceId) -> bool,
     now_ms: Millis,
 ) -> Vec<Lost> {
     let mut lost: Vec<Lost> = Vec::new();
     for holder in holders {
-        let Some(id) = InstanceId::parse(&holder.worker).filter(&was_launched) else { continue };
+        let Some(id) = own(&holder.worker) else { continue };
         let claimed_before_ms = match process(&id) {
             Process::Runs { for_ms } => now_ms.saturating_sub(i64::try_from(for_ms).unwrap_or(i64::MAX)),
             // What it took, it took before now; the millisecond of now included.
             Process::Ended => now_ms.saturating_add(1),
             Process::Starts => continue,
         };
-        if holder.oldest_claim_ms < claimed_before_ms && !lost.iter().any(|one| one.id == id) {
-            lost.push(Lost { id, claimed_before_ms });
+        if holder.oldest_claim_ms < claimed_before_ms && !lost.iter().any(|one| one.worker == holder.worker) {
+            lost.push(Lost { worker: holder.worker.clone(), id, claimed_before_ms });
         }
     }
     lost
+}
+
+/// The instance that a worker's name means. `worker-7@home` is that of the fleet whose state directory is called so; a plain
+/// `worker-7` is ours where nobody else uses the database.
+pub(crate) fn instance_of(worker: &str, home: &str, is_private: bool) -> Option<InstanceId> {
+    match worker.split_once('@') {
+        Some((instance, of)) => InstanceId::parse(instance).filter(|_| of == home),
+        None => InstanceId::parse(worker).filter(|_| is_private),
+    }
 }
 
 /// The process of an instance; of one that the fleet does not list, none.
@@ -82,7 +94,10 @@ mod tests {
             4 => Process::Starts,
             _ => Process::Ended,
         };
-        let lost = lost(holders, process, |id| id.service() == "w" && id.number() < 5, NOW_MS);
+        let own = |worker: &str| {
+            instance_of(worker, "here", true).filter(|id| id.service() == "w" && id.number() < 5)
+        };
+        let lost = lost(holders, own, process, NOW_MS);
         lost.into_iter().map(|one| (one.id.to_string(), one.claimed_before_ms)).collect()
     }
 
@@ -105,8 +120,19 @@ mod tests {
     }
 
     #[test]
+    fn name_with_a_home_is_ours_if_the_home_is_and_a_plain_one_if_nobody_else_is_there() {
+        let of = |worker, is_private| instance_of(worker, "here", is_private).map(|id| id.to_string());
+        for is_private in [true, false] {
+            assert_eq!(of("w-7@here", is_private).as_deref(), Some("w-7"));
+            assert_eq!(of("w-7@there", is_private), None);
+        }
+        assert_eq!((of("w-7", true).as_deref(), of("w-7", false)), (Some("w-7"), None));
+    }
+
+    #[test]
     fn strangers_keep_what_they_hold() {
-        let strangers = ["w-5", "other-1", "pid:77", "somebody", "w"].map(|name| holder(name, 99_999));
+        let strangers =
+            ["w-5", "other-1", "w-2@there", "pid:77", "somebody", "w"].map(|name| holder(name, 99_999));
         assert_eq!(lost_of(&strangers), []);
     }
 }

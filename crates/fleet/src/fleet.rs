@@ -39,6 +39,8 @@ pub(crate) struct Shared {
     pub(crate) config: FleetConfig,
     /// Unique id of this run of the fleet, part of the marker.
     pub(crate) id: String,
+    /// Names the state directory.
+    pub(crate) home: String,
     /// Plimsoll's own environment at the start.
     pub(crate) inherited: BTreeMap<OsString, OsString>,
     pub(crate) ports: Arc<Ports>,
@@ -116,6 +118,7 @@ impl Fleet {
         let port_seed = unique.as_u64_pair().0;
         let shared = Arc::new(Shared {
             id,
+            home: ledger.home().to_owned(),
             inherited: std::env::vars_os().collect(),
             ports: Ports::new(port_seed),
             starts: Arc::new(Semaphore::new(config.start_parallelism)),
@@ -193,6 +196,12 @@ impl Fleet {
     /// One instance; the latest that stopped can be asked for as well.
     pub fn instance(&self, id: &InstanceId) -> Option<Instance> {
         self.shared.find(id).map(|entry| entry.instance())
+    }
+
+    /// Names the state directory, unlike any other: instances get `PLIMSOLL_WORKER=<instance>@<home>`, so that workers of
+    /// several stacks and machines can be told apart in a database that they share.
+    pub fn home(&self) -> &str {
+        &self.shared.home
     }
 
     /// Whether this instance was launched here, by this fleet or an earlier one with the same state directory.

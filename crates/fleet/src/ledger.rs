@@ -25,6 +25,9 @@ struct Record {
     /// Fleets whose processes may still live.
     #[serde(default)]
     fleets: Vec<String>,
+    /// Tells this state directory from all others, for ever.
+    #[serde(default)]
+    home: String,
     /// The number that the next instance of each service gets.
     #[serde(default)]
     next: BTreeMap<String, u64>,
@@ -61,7 +64,15 @@ impl Ledger {
             let next = record.next.entry(id.service().to_owned()).or_insert(1);
             *next = (*next).max(id.number().saturating_add(1));
         }
+        if record.home.is_empty() {
+            record.home = uuid::Uuid::new_v4().simple().to_string();
+        }
         Ok(Self { directory, record, lock })
+    }
+
+    /// Names this state directory, on whatever machine.
+    pub(crate) fn home(&self) -> &str {
+        &self.record.home
     }
 
     pub(crate) fn logs(&self) -> PathBuf {
@@ -135,8 +146,10 @@ mod tests {
         assert_eq!(ledger.next_id("api").to_string(), "api-1");
         assert_eq!(ledger.next_id("api").to_string(), "api-2");
         assert_eq!(ledger.next_id("worker").to_string(), "worker-1");
+        let home = ledger.home().to_owned();
         drop(ledger);
         let mut ledger = Ledger::open(directory.path()).expect("opened again");
+        assert_eq!(ledger.home(), home);
         let given = |name: &str| InstanceId::parse(name).is_some_and(|id| ledger.was_given(&id));
         assert_eq!(
             ["api-0", "api-2", "api-3", "worker-1", "other-1"].map(given),

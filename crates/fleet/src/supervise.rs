@@ -234,6 +234,7 @@ impl Supervisor {
             ("HOST", address.ip().to_string()),
             ("PORT", address.port().to_string()),
             ("PLIMSOLL_INSTANCE", self.entry.id.to_string()),
+            ("PLIMSOLL_WORKER", format!("{}@{}", self.entry.id, self.fleet.home)),
             ("PLIMSOLL_SERVICE", spec.name.clone()),
             ("PLIMSOLL_STACK", config.stack.clone()),
             ("PLIMSOLL_DRAIN_S", spec.drain.as_secs().to_string()),

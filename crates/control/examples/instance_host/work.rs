@@ -17,7 +17,7 @@ pub(crate) async fn run() {
         stop.cancel();
     });
     let options = WorkerOptions {
-        name: env("PLIMSOLL_INSTANCE"),
+        name: env("PLIMSOLL_WORKER"),
         concurrency: 1,
         lease: Duration::from_secs(3600),
         drain: Duration::ZERO,

@@ -43,10 +43,16 @@ pub(crate) fn host() -> PathBuf {
 
 /// Starts the stack `text`, in which `HOST` stands for the program of [`host`]; its edge, if any, listens on a free port.
 pub(crate) async fn up(directory: &TempDir, text: &str, pacing: Pacing) -> Live {
+    up_on(directory, text, pacing, None).await
+}
+
+/// The same with its queue in a `database` of other people, if given.
+pub(crate) async fn up_on(directory: &TempDir, text: &str, pacing: Pacing, database: Option<String>) -> Live {
     let text = text.replace("HOST", &host().display().to_string());
     let mut stack = parse("stack.yaml", text.as_bytes()).unwrap_or_else(|error| panic!("{error}"));
     let state_dir = directory.path().join("state");
-    let url = format!("sqlite://{}", directory.path().join("queue.db").display());
+    stack.queue.url_env = database.as_ref().map(|_| "DATABASE_URL".to_owned());
+    let url = database.unwrap_or_else(|| format!("sqlite://{}", directory.path().join("queue.db").display()));
     let sub = |name: &str| vec![host().into(), name.into()];
     let mut config = FleetConfig::new(&stack.name, &state_dir, sub("__guard"), sub("__exec"));
     config.base_env = BTreeMap::from([("PLIMSOLL_QUEUE_URL".to_owned(), url.clone())]);

@@ -1,10 +1,13 @@
 //! Workers that hold jobs: who dies gives them up, who holds one is not sent away.
 
+use std::time::Duration;
+
 use plimsoll_control::Pacing;
 use plimsoll_control::view::StackView;
+use plimsoll_jobs::{Jobs, JobsOptions, NewJob};
 use serde_json::json;
 
-use crate::support::{BY_EVENT_ONLY, Live, queue, service, up};
+use crate::support::{BY_EVENT_ONLY, Live, queue, service, up, up_on};
 
 /// Leases last an hour (see the example).
 fn stack(replicas: u32) -> String {
@@ -15,10 +18,8 @@ fn stack(replicas: u32) -> String {
 
 /// Name and process of the worker that holds a job.
 fn holder(view: &StackView) -> Option<(String, u32)> {
-    let held_by = queue(view).held_by;
-    let worker = &held_by.first()?.worker;
     let instances = service(view, "worker").instances;
-    let instance = instances.into_iter().find(|instance| instance.id == *worker)?;
+    let instance = instances.into_iter().find(|instance| instance.jobs > 0)?;
     Some((instance.id, instance.pid?))
 }
 
@@ -67,10 +68,36 @@ async fn worker_that_starts_again_under_its_name_has_its_old_job_again() {
     let wait = async {
         while !completed().await {
             // Completions ring no bell; the poll is bounded.
-            let _ = tokio::time::timeout(std::time::Duration::from_millis(20), bell.changed()).await;
+            let _ = tokio::time::timeout(Duration::from_millis(20), bell.changed()).await;
         }
     };
     tokio::time::timeout(crate::support::PATIENCE, wait).await.expect("the job is completed");
+    live.handle.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn jobs_of_the_dead_are_told_from_those_of_a_namesake_elsewhere_in_a_shared_database() {
+    let Some(server) = plimsoll_test_postgres::server(false) else { return };
+    let directory = tempfile::tempdir().expect("a directory");
+    let url = server.database().await;
+    let jobs = Jobs::open(&url, JobsOptions::default()).await.expect("a queue");
+    // Somebody on another machine, whose fleet counts from one as well, and somebody who does not say where he is.
+    let (lease, strangers) = (Duration::from_secs(3600), ["worker-1@elsewhere", "worker-2"]);
+    for name in strangers {
+        let mut transaction = jobs.begin().await.expect("a transaction");
+        jobs.enqueue(&mut transaction, NewJob::new("work", json!({}))).await.expect("a job");
+        transaction.commit().await.expect("a commit");
+        assert_eq!(jobs.claim("work", name, lease, 1).await.expect("a claim").len(), 1);
+    }
+
+    let live = up_on(&directory, &stack(2), Pacing::default(), Some(url)).await;
+    live.enqueue(json!({ "hold": true }), 1).await;
+    let own = |view: &StackView| holder(view).filter(|_| queue(view).leased == 3);
+    let view = live.until("one of ours to hold the job", |view| own(view).is_some()).await;
+    let (_, pid) = own(&view).expect("a holder");
+    kill(pid);
+    let view = live.until("the job to be completed", |view| queue(view).completed == 1).await;
+    assert_eq!((queue(&view).leased, queue(&view).leases_lost), (2, 1), "the strangers keep theirs");
     live.handle.shutdown().await;
 }
 
@@ -82,7 +109,7 @@ async fn lease_of_an_earlier_run_is_given_up_at_the_start() {
     let (id, _) = is_held(&live).await;
     live.handle.shutdown().await;
     // As if it had been killed with everything it runs: nobody gave the job back.
-    let lease = std::time::Duration::from_secs(3600);
+    let lease = Duration::from_secs(3600);
     assert_eq!(live.jobs.claim("work", &id, lease, 9).await.expect("a claim").len(), 1);
     drop(live);
 
