@@ -156,6 +156,14 @@ impl AdminClient {
         self.get(&format!("/api/v1/decisions/{id}")).await
     }
 
+    /// What the stack carried and decided in the last `since_s` seconds.
+    ///
+    /// # Errors
+    /// `Refused` when its logs cannot be read.
+    pub async fn report(&self, since_s: u64) -> Result<serde_json::Value, ClientError> {
+        self.get(&format!("/api/v1/report?since_s={since_s}")).await
+    }
+
     /// The last `lines` log lines of an instance, oldest first.
     ///
     /// # Errors

@@ -30,6 +30,12 @@ pub trait Operator: QueueOperator {
     /// is no such decision (any more).
     fn why(&self, id: u64) -> Option<serde_json::Value>;
 
+    /// What the stack carried and decided in the last `since_s` seconds. Reads files: called on a blocking thread.
+    ///
+    /// # Errors
+    /// `Invalid` when the period makes no sense, `Refused` when the logs or the stack file cannot be read.
+    fn report(&self, since_s: u64) -> Result<serde_json::Value, OperatorError>;
+
     /// Sets the number of instances of `service`. The answer is a sentence for the operator.
     ///
     /// # Errors

@@ -86,6 +86,16 @@ pub(crate) struct LogFilter {
     pub(crate) lines: Option<usize>,
 }
 
+/// Query of the report.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ReportFilter {
+    /// How far back, in seconds; a day when absent.
+    #[param(minimum = 1)]
+    pub(crate) since_s: Option<u64>,
+}
+
 /// The size a service is to have.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -87,6 +87,8 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Say what a stack carried, decided and cost over a period, and how much of it was measured
+    Report(crate::commands::report::ReportArgs),
     /// Show the queues, look at jobs and dead letters, requeue, discard, cancel
     Queue(crate::commands::queue::QueueArgs),
     /// Show the last log lines of an instance

@@ -5,6 +5,7 @@ pub(crate) mod down;
 pub(crate) mod events;
 pub(crate) mod import;
 pub(crate) mod queue;
+pub(crate) mod report;
 pub(crate) mod simulate;
 pub(crate) mod status;
 pub(crate) mod up;

@@ -4,8 +4,10 @@ mod cli;
 mod commands;
 mod desk;
 mod exit;
+mod logbook;
 mod operator;
 mod printer;
+mod report;
 mod stack_file;
 mod table;
 mod units;
@@ -49,7 +51,7 @@ fn with_runtime(command: Command, printer: Printer) -> ExitCode {
     };
     match runtime.block_on(run(command, printer)) {
         Ok(status) => status.into(),
-        Err(error) => report(&error, printer).into(),
+        Err(error) => tell(&error, printer).into(),
     }
 }
 
@@ -75,6 +77,7 @@ async fn run(command: Command, printer: Printer) -> anyhow::Result<ExitStatus> {
             commands::events::run(&target, service, limit, json, printer).await
         }
         Command::Why { id, target, json } => commands::why::run(&target, id, json, printer).await,
+        Command::Report(args) => commands::report::run(args, printer).await,
         Command::Queue(args) => commands::queue::run(args, printer).await,
         Command::Logs { instance, lines, target } => {
             commands::act::list(client(&target)?.logs(&instance, lines).await?, printer)
@@ -102,7 +105,7 @@ fn told(error: &anyhow::Error) -> String {
 }
 
 /// Prints a failure with its mend and says how the program ends.
-fn report(error: &anyhow::Error, printer: Printer) -> ExitStatus {
+fn tell(error: &anyhow::Error, printer: Printer) -> ExitStatus {
     if let Some(refusal) = error.downcast_ref::<commands::queue::QueueError>() {
         printer.error(refusal.to_string(), refusal.hint());
         return ExitStatus::Failure;

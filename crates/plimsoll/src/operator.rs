@@ -13,13 +13,17 @@ use plimsoll_control::{
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::{desk::Desk, stack_file};
+use crate::{commands::report, desk::Desk, logbook::Recorder, stack_file};
 
 /// The running stack as the admin API knows it.
 pub(crate) struct RunningStack {
     pub(crate) controller: Handle,
     /// Where orders about jobs are carried out.
     pub(crate) desk: Desk,
+    /// Keeps the logbook.
+    pub(crate) recorder: Recorder,
+    /// Where the logs are.
+    pub(crate) state_dir: PathBuf,
     /// Read again on reload.
     pub(crate) stack_file: PathBuf,
     /// Cancelled when somebody asks the stack to end.
@@ -71,6 +75,10 @@ impl Operator for RunningStack {
     fn shutdown(&self) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         self.ending.cancel();
         Box::pin(std::future::ready(()))
+    }
+
+    fn report(&self, since_s: u64) -> Result<serde_json::Value, OperatorError> {
+        report::for_operator(&self.stack_file, &self.state_dir, since_s, self.recorder.open_entry())
     }
 
     fn logs(&self, instance: &str, lines: usize) -> Option<Vec<String>> {

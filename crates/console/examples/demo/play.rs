@@ -421,6 +421,11 @@ impl Operator for Play {
         async { Ok(vec![]) }.boxed()
     }
 
+    fn report(&self, _since_s: u64) -> Result<Value, OperatorError> {
+        let hint = "start a stack with `plimsoll up`".to_owned();
+        Err(OperatorError::Refused { message: "a play keeps no logbook".to_owned(), hint })
+    }
+
     fn shutdown(&self) -> BoxFuture<'_, ()> {
         async { self.end.notify_one() }.boxed()
     }

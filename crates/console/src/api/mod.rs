@@ -70,6 +70,7 @@ fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(read::stream))
         .routes(routes!(read::decisions))
         .routes(routes!(read::decision))
+        .routes(routes!(read::report))
         .routes(routes!(read::logs))
         .routes(routes!(act::scale))
         .routes(routes!(act::drain))

@@ -7,10 +7,15 @@ use super::{Shared, blocking};
 use crate::{
     error::{ApiError, Path, Query},
     operator::DecisionQuery,
-    wire::{DecisionFilter, DecisionPage, ErrorShape, LogFilter, LogLines, MAX_DECISIONS, MAX_LOG_LINES},
+    wire::{
+        DecisionFilter, DecisionPage, ErrorShape, LogFilter, LogLines, MAX_DECISIONS, MAX_LOG_LINES,
+        ReportFilter,
+    },
 };
 
 const DEFAULT_DECISIONS: usize = 50;
+/// A day.
+const DEFAULT_REPORT_S: u64 = 86_400;
 const DEFAULT_LOG_LINES: usize = 200;
 
 /// The whole stack now.
@@ -78,6 +83,25 @@ pub(super) async fn decision(
 ) -> Result<Json<serde_json::Value>, ApiError> {
     let record = blocking(shared, move |operator| operator.why(id)).await?;
     record.map(Json).ok_or_else(|| ApiError::not_found(format!("there is no decision {id}")))
+}
+
+/// What the stack carried, decided and cost over the last `since_s` seconds, and how much of that was measured.
+#[utoipa::path(
+    get, path = "/api/v1/report", tag = "explain", security((), ("token" = [])), params(ReportFilter),
+    responses(
+        (status = 200, description = "Figures and events; what nobody measured is absent", body = Object),
+        (status = 400, description = "The query makes no sense", body = ErrorShape),
+        (status = 401, description = "The token is missing or wrong", body = ErrorShape),
+        (status = 409, description = "The logs or the stack file cannot be read", body = ErrorShape),
+        (status = 422, description = "The period is out of bounds", body = ErrorShape),
+    )
+)]
+pub(super) async fn report(
+    State(shared): State<Shared>,
+    Query(filter): Query<ReportFilter>,
+) -> Result<Json<serde_json::Value>, ApiError> {
+    let since_s = filter.since_s.unwrap_or(DEFAULT_REPORT_S);
+    Ok(Json(blocking(shared, move |operator| operator.report(since_s)).await??))
 }
 
 /// The last log lines of one instance.

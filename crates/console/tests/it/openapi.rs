@@ -48,7 +48,7 @@ const REQUEUE: &str = "post /api/v1/jobs/requeue";
 const DISCARD: &str = "post /api/v1/jobs/discard";
 const CANCEL: &str = "post /api/v1/jobs/cancel";
 
-const PROBES: [Probe; 49] = [
+const PROBES: [Probe; 53] = [
     probe("get /healthz", "/healthz", "", "200"),
     probe("get /readyz", "/readyz", "", "200"),
     probe("get /metrics", "/metrics", "", "200"),
@@ -76,6 +76,10 @@ const PROBES: [Probe; 49] = [
     probe("post /api/v1/reload", "/api/v1/reload", "", "200"),
     probe("post /api/v1/reload", "/api/v1/reload", "broken file", "422"),
     probe("post /api/v1/shutdown", "/api/v1/shutdown", "", "202"),
+    probe("get /api/v1/report", "/api/v1/report", "", "200"),
+    probe("get /api/v1/report", "/api/v1/report?since_s=x", "", "400"),
+    probe("get /api/v1/report", "/api/v1/report?since_s=1", "", "409"),
+    probe("get /api/v1/report", "/api/v1/report?since_s=0", "", "422"),
     probe(LETTERS, "/api/v1/dead-letters?limit=1&queue=evaluate", "", "200"),
     probe(LETTERS, "/api/v1/dead-letters?limit=0", "", "400"),
     probe(LETTERS, "/api/v1/dead-letters?queue=nobody", "", "404"),
@@ -187,6 +191,6 @@ async fn each_operation_answers_as_the_document_says() {
 fn served_document_is_the_public_one() {
     let document = serde_json::to_value(plimsoll_console::openapi()).expect("JSON");
     assert!(document["openapi"].as_str().is_some_and(|version| version.starts_with("3.1")));
-    assert_eq!(operations(&document).len(), 19);
+    assert_eq!(operations(&document).len(), 20);
     assert!(document["components"]["securitySchemes"]["token"].is_object());
 }

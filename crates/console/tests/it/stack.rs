@@ -159,6 +159,14 @@ impl Operator for Stack {
         .boxed()
     }
 
+    fn report(&self, since_s: u64) -> Result<Value, OperatorError> {
+        match since_s {
+            0 => Err(OperatorError::Invalid("no period".to_owned())),
+            1 => Err(OperatorError::Refused { message: "no logs".to_owned(), hint: "look".to_owned() }),
+            _ => Ok(json!({ "stack": "cv-evaluator", "asked_s": since_s })),
+        }
+    }
+
     fn shutdown(&self) -> BoxFuture<'_, ()> {
         async move { self.shutdowns.send_modify(|count| *count += 1) }.boxed()
     }

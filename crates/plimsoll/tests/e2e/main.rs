@@ -12,5 +12,6 @@ mod operator;
 mod page;
 mod postgres;
 mod queue;
+mod report;
 mod restart;
 mod tour;

@@ -74,6 +74,7 @@ fn every_command_says_clearly_that_nothing_runs() {
         &["restart", "worker"],
         &["reload"],
         &["down"],
+        &["report"],
         &["queue"],
         &["queue", "dead"],
         &["queue", "show", "1"],

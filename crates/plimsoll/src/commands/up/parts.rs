@@ -12,7 +12,7 @@ use plimsoll_stack::Stack;
 use tokio_util::sync::CancellationToken;
 
 use super::{Place, create_state_dir};
-use crate::{desk::Desk, operator::RunningStack, printer::Printer};
+use crate::{desk::Desk, logbook::Recorder, operator::RunningStack, printer::Printer};
 
 /// How long open admin requests may take to end.
 const CONSOLE_DRAIN: Duration = Duration::from_secs(2);
@@ -52,15 +52,17 @@ pub(super) async fn start(stack: Stack, place: &Place) -> anyhow::Result<Running
     let controller = plimsoll_control::start(plimsoll_control::Parts {
         stack,
         base: place.base.clone(),
-        state_dir,
+        state_dir: state_dir.clone(),
         fleet,
         gateway,
         jobs: jobs.clone(),
     })?;
-    let recorder = controller.clone();
+    let noted = controller.clone();
     let operator = Arc::new(RunningStack {
         controller: controller.clone(),
-        desk: Desk::new(jobs, Arc::new(move |draft| recorder.note(draft))),
+        desk: Desk::new(jobs, Arc::new(move |draft| noted.note(draft))),
+        recorder: Recorder::start(controller.clone(), &state_dir),
+        state_dir,
         stack_file: place.file.clone(),
         ending: CancellationToken::new(),
     });
@@ -96,6 +98,7 @@ impl Running {
     /// Drains and ends everything; the admin API answers until the last instance is gone.
     pub(super) async fn shutdown(self) {
         self.controller.shutdown().await;
+        self.operator.recorder.finish().await;
         self.console.shutdown(CONSOLE_DRAIN).await;
     }
 }
