@@ -167,6 +167,41 @@ try {
     await api(`/api/v1/services/${service.name}/scale`, { replicas: service.desired });
   }
 
+  const died = stack.queues.find((queue) => queue.dead > 0);
+  if (died) {
+    const letters = page.locator(`[data-queue="${died.name}"] [data-part="dead-letters"]`);
+    await letters.locator('summary').first().press('Enter');
+    const page0 = await api(`/api/v1/dead-letters?queue=${encodeURIComponent(died.name)}`);
+    const letter = letters.locator(`[data-letter="${page0.letters[0].id}"]`);
+    await letter.waitFor();
+    check((await letter.innerText()).includes(page0.letters[0].reason), 'a dead letter is shown with its reason');
+    await letter.getByRole('button', { name: 'Inspect' }).press('Enter');
+    await letter.getByText('not shown').waitFor();
+    check(true, 'a dead letter is inspected by keyboard, its payload stays inside');
+    await shot('letters');
+    if (!options['read-only']) {
+      await letter.getByRole('button', { name: 'Requeue' }).press('Enter');
+      await letter.waitFor({ state: 'detached' });
+      await eventually('a dead letter that was requeued is dead no longer', async () => {
+        const now = await api(`/api/v1/dead-letters?queue=${encodeURIComponent(died.name)}`);
+        return !now.letters.some(({ id }) => id === page0.letters[0].id);
+      });
+      await eventually('who requeued it is among the decisions', async () =>
+        (await page.locator('[data-decision].operator', { hasText: 'the page requeued 1 dead letter' }).count()) > 0,
+      );
+      const second = page0.letters[1];
+      if (second) {
+        const other = letters.locator(`[data-letter="${second.id}"]`);
+        await other.getByRole('button', { name: 'Discard' }).click();
+        const still = await api(`/api/v1/dead-letters?queue=${encodeURIComponent(died.name)}`);
+        check(still.letters.some(({ id }) => id === second.id), 'one press discards nothing');
+        await other.getByRole('button', { name: 'Discard: sure?' }).click();
+        await other.waitFor({ state: 'detached' });
+        check(true, 'the second press discards');
+      }
+    }
+  }
+
   await shot('light');
   for (const width of [1360, 1024, 768, 390, 320]) {
     await page.setViewportSize({ width, height: 900 });

@@ -10,7 +10,12 @@ function view(second: number, over: { depth?: number; requests?: number; errors?
     name: 's', version: '0', pid: over.pid ?? 1, uptime_s: 0, at_ms: (START_S + second) * 1000,
     gateway: { listen: '', requests_total: over.requests ?? 0, errors_total: over.errors ?? 0, in_flight: 0, waiting: 0 },
     services: [{ name: 'w', desired: 1, ready: 1, min: 1, max: 4, memory_enforcement: '', metrics: [], instances: [] }],
-    queues: [{ name: 'q', ready: over.depth ?? 0, scheduled: 0, leased: 0, dead: 0, completed: 0, oldest_age_s: 0 }],
+    queues: [
+      {
+        name: 'q', ready: over.depth ?? 0, scheduled: 0, leased: 0, dead: 0, completed: 0, oldest_age_s: 0,
+        arrivals_per_s: 0, completions_per_s: 0, time_to_drain_s: 0, held_by: [],
+      },
+    ],
     decisions: [], warnings: [],
   };
 }

@@ -29,7 +29,30 @@ export interface ServiceView {
   max: number;
   memory_enforcement: string;
   metrics: string[];
+  shadow?: ShadowView;
+  sizing?: SizingView;
   instances: InstanceView[];
+}
+
+export interface ShadowView {
+  wants: number;
+  live: number;
+  shadow_instance_hours: number;
+  live_instance_hours: number;
+}
+
+export interface SizingView {
+  mode: string;
+  cpu: SizeView;
+  memory: SizeView;
+}
+
+export interface SizeView {
+  stated: number | null;
+  target: number;
+  lower: number;
+  upper: number;
+  verdict: string;
 }
 
 export interface InstanceView {
@@ -55,6 +78,55 @@ export interface QueueView {
   dead: number;
   completed: number;
   oldest_age_s: number;
+  arrivals_per_s: number;
+  completions_per_s: number;
+  time_to_drain_s: number;
+  held_by: { worker: string; jobs: number }[];
+}
+
+export interface LetterView {
+  id: number;
+  queue: string;
+  lane: string;
+  attempts: number;
+  enqueued_at_ms: number;
+  died_at_ms: number;
+  reason: string;
+  error?: string;
+  payload_bytes: number;
+}
+
+export interface LetterPage {
+  letters: LetterView[];
+  next?: string;
+}
+
+export interface JobView {
+  id: number;
+  queue: string;
+  lane: string;
+  owner?: string;
+  state: string;
+  attempts: number;
+  enqueued_at_ms: number;
+  at_ms: number;
+  worker?: string;
+  progress?: { permille: number; note: string };
+  payload_bytes?: number;
+  reason?: string;
+  failures: { attempt: number; at_ms: number; worker: string; error?: string; message: string }[];
+}
+
+export type Act = 'requeue' | 'discard' | 'cancel';
+
+/** Some jobs by number, or all dead letters of a queue. */
+export type Order = { jobs: number[] } | { all: true; queue: string };
+
+export interface OrderReport {
+  message: string;
+  done: number;
+  refused: { job: number; why: string }[];
+  more: boolean;
 }
 
 export interface DecisionView {
