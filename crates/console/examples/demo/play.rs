@@ -353,6 +353,9 @@ impl Operator for Play {
                 dead: self.letters().len() as u64,
                 completed: scene.completed as u64,
                 oldest_age_s: scene.age_s,
+                arrivals_per_s: if (20..70).contains(&(scene.tick % LENGTH)) { 7.0 } else { 0.4 },
+                completions_per_s: workers as f64 * SPEED,
+                time_to_drain_s: scene.age_s,
                 ..QueueView::default()
             }],
             decisions: scene.decisions().take(20).collect(),

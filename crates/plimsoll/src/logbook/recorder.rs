@@ -230,45 +230,30 @@ impl QueueEntry {
 
 #[cfg(test)]
 mod tests {
-    use plimsoll_control::view::{InstanceView, ShadowView};
+    use serde_json::json;
 
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
 
     fn view(ready: u32, completed: u64) -> StackView {
-        let instance = |number| InstanceView {
-            id: format!("worker-{number}"),
-            state: "Ready".to_owned(),
-            address: String::new(),
-            pid: Some(number),
-            cpu_milli: Some(250),
-            memory_bytes: Some(u64::from(number) << 20),
-            memory_limit_bytes: None,
-            in_flight: 0,
-            jobs: 0,
-            restarts: 0,
-            age_s: 1,
-            last_exit: None,
-            last_log: Vec::new(),
+        let instance = |number: u32| {
+            json!({
+                "id": format!("worker-{number}"), "state": "Ready", "address": "", "pid": number, "cpu_milli": 250,
+                "memory_bytes": u64::from(number) << 20, "memory_limit_bytes": null, "in_flight": 0, "restarts": 0,
+                "age_s": 1, "last_exit": null, "last_log": [],
+            })
         };
-        let worker = ServiceView {
-            name: "worker".to_owned(),
-            desired: 3,
-            ready,
-            min: 1,
-            max: 4,
-            memory_enforcement: "none".to_owned(),
-            metrics: Vec::new(),
-            shadow: Some(ShadowView {
-                wants: 1,
-                live: 3,
-                shadow_instance_hours: 0.0,
-                live_instance_hours: 0.0,
-            }),
-            sizing: None,
-            instances: (1..=ready).map(instance).collect(),
-        };
+        let instances: Vec<serde_json::Value> = (1..=ready).map(instance).collect();
+        let worker = json!({
+            "name": "worker", "desired": 3, "ready": ready, "min": 1, "max": 4, "memory_enforcement": "none",
+            "metrics": [], "instances": instances,
+            "shadow": {
+                "wants": 1, "live": 3, "shadow_instance_hours": 0.0, "live_instance_hours": 0.0,
+            },
+        });
+        let worker: ServiceView =
+            serde_json::from_value(worker).expect("a service as an older plimsoll shows it");
         StackView {
             name: "test".to_owned(),
             version: String::new(),

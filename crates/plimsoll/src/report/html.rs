@@ -26,12 +26,8 @@ pub(crate) fn render(report: &Report) -> String {
     if report.coverage.measured_s > 0.0 {
         figures(report, &mut page);
         for chart in chart::all(report) {
-            let _ = write!(
-                page,
-                "<figure><figcaption>{}</figcaption>{}</figure>\n",
-                escape(&chart.title),
-                chart.svg
-            );
+            let title = escape(&chart.title);
+            let _ = writeln!(page, "<figure><figcaption>{title}</figcaption>{}</figure>", chart.svg);
         }
         hours(report, &mut page);
         http(report, &mut page);
@@ -94,7 +90,7 @@ fn hours(report: &Report, page: &mut String) {
             units::bytes(service.memory_max_bytes),
         ];
         if priced {
-            row.push(service.cost.map_or("not priced".to_owned(), |cost| text::money(cost)));
+            row.push(service.cost.map_or("not priced".to_owned(), text::money));
         }
         row
     });

@@ -305,7 +305,7 @@ pub(super) fn range(range: Option<Range>) -> String {
     match range {
         None => "-".to_owned(),
         Some(Range { above, upto: None }) => format!("over {}", duration(above)),
-        Some(Range { above, upto: Some(upto) }) if above == 0.0 => format!("under {}", duration(upto)),
+        Some(Range { above: 0.0, upto: Some(upto) }) => format!("under {}", duration(upto)),
         Some(Range { above, upto: Some(upto) }) => format!("{} to {}", duration(above), duration(upto)),
     }
 }
