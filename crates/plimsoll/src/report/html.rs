@@ -61,7 +61,7 @@ fn figures(report: &Report, page: &mut String) {
         ("answered with 5xx", errors.to_string()),
         ("jobs completed", completed.to_string()),
         ("jobs that died", died.to_string()),
-        ("instance hours", format!("{hours:.2}")),
+        ("instance hours", text::hours_of(hours)),
     ];
     if let Some(cost) = report.cost() {
         cells.push(("cost at the prices given", text::money(cost)));
@@ -83,8 +83,8 @@ fn hours(report: &Report, page: &mut String) {
     let rows = report.services.iter().map(|service| {
         let mut row = vec![
             service.name.clone(),
-            format!("{:.2}", service.instance_hours),
-            format!("{:.2}", service.ready_hours),
+            text::hours_of(service.instance_hours),
+            text::hours_of(service.ready_hours),
             service.most_running.to_string(),
             format!("{:.0}m", service.cpu_cores * 1000.0),
             units::bytes(service.memory_max_bytes),

@@ -249,8 +249,8 @@ fn the_report_reads_from_top_to_bottom() {
 
     What it cost
       SERVICE  INSTANCE HOURS  READY HOURS  MEAN  MOST  CPU   MOST MEMORY  COST
-      api      0.05            0.05         1.00  1     250m  48Mi         0.0020
-      worker   0.10            0.10         2.00  2     0m    0B           0.0040
+      api      0.050           0.050        1.00  1     250m  48Mi         0.0020
+      worker   0.100           0.098        2.00  2     0m    0B           0.0040
       0.0060 in all, at the prices given
 
     What the edge answered
@@ -267,7 +267,7 @@ fn the_report_reads_from_top_to_bottom() {
       worker   1    1   1     0      1      1        not recorded 1/1
 
     Shadow policies, which act on nothing
-      worker: it asked for 0.05 instance hours where the live policy asked for 0.10 (0.05 fewer, -0.0020 at the price given); they differed for 1m30s of 3m0s compared, by 0 above and 1 below at most; 1 events
+      worker: it asked for 0.050 instance hours where the live policy asked for 0.100 (0.050 fewer, -0.0020 at the price given); they differed for 1m30s of 3m0s compared, by 0 above and 1 below at most; 1 events
 
     Advice on the size of an instance
       SERVICE  RESOURCE  STATED   ADVISED  FITS            VERDICT   MODE

@@ -80,8 +80,8 @@ fn hours(report: &Report) -> Vec<String> {
     for service in &report.services {
         table.row([
             service.name.clone(),
-            format!("{:.2}", service.instance_hours),
-            format!("{:.2}", service.ready_hours),
+            hours_of(service.instance_hours),
+            hours_of(service.ready_hours),
             format!("{:.2}", service.instance_hours / measured_hours),
             service.most_running.to_string(),
             format!("{:.0}m", service.cpu_cores * 1000.0),
@@ -211,10 +211,10 @@ pub(super) fn shadow(service: &ServiceReport) -> Option<String> {
     let money =
         shadow.cost_difference.map_or(String::new(), |cost| format!(", {} at the price given", money(cost)));
     Some(format!(
-        "it asked for {:.2} instance hours where the live policy asked for {:.2} ({:.2} {than}{money}); they differed for {} of {} compared, by {} above and {} below at most; {} events",
-        shadow.shadow_hours,
-        shadow.live_hours,
-        difference.abs(),
+        "it asked for {} instance hours where the live policy asked for {} ({} {than}{money}); they differed for {} of {} compared, by {} above and {} below at most; {} events",
+        hours_of(shadow.shadow_hours),
+        hours_of(shadow.live_hours),
+        hours_of(difference.abs()),
         units::age(shadow.differed_s.round() as u64),
         units::age(shadow.compared_s.round() as u64),
         shadow.most_above,
@@ -319,6 +319,11 @@ pub(super) fn duration(seconds: f64) -> String {
         let ms = seconds * 1000.0;
         if ms.fract() == 0.0 { format!("{ms:.0}ms") } else { format!("{ms:.1}ms") }
     }
+}
+
+/// Three digits while there are few of them.
+pub(super) fn hours_of(hours: f64) -> String {
+    if hours < 10.0 { format!("{hours:.3}") } else { format!("{hours:.1}") }
 }
 
 /// Small sums keep the digits that make them more than nothing.
