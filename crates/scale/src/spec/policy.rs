@@ -1,12 +1,15 @@
 //! What a user may ask for beside `metrics`. Everything is off until it is named, and a spec that names nothing of this
 //! is a plain HorizontalPodAutoscaler.
 
+mod formula;
+
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{HpaSpec, MetricId, MetricSpec, Problem, Target, quantity};
+use super::{HpaSpec, MetricSpec, Problem, quantity};
+
+pub use formula::{Formula, FormulaTarget};
 
 /// Values that are used where a policy is silent.
 pub mod defaults {
@@ -79,43 +82,6 @@ pub struct ScalingPolicy {
     /// Notice when the count goes up and down again and again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flap_detector: Option<FlapDetector>,
-}
-
-/// One metric computed from several, as KEDA's `scalingModifiers`: for everything that follows (tolerance, stabilisation,
-/// rate limits, signal loss) it is an External metric.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Formula {
-    /// In the language of [`crate::formula`].
-    pub expression: String,
-    /// External metrics by the names that the expression calls them by.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub signals: BTreeMap<String, MetricId>,
-    /// What the value is compared with, in thousandths.
-    #[serde(rename = "target", with = "quantity::milli_required")]
-    pub target_milli: i64,
-    /// How it is compared.
-    #[serde(default)]
-    pub metric_type: FormulaTarget,
-    /// With a lower bound of zero, a value at or below this asks for nobody and a higher one for at least one instance,
-    /// in thousandths. Without a lower bound of zero it has no say, as in KEDA.
-    #[serde(
-        default,
-        rename = "activationTarget",
-        with = "quantity::milli_required",
-        skip_serializing_if = "is_zero"
-    )]
-    pub activation_milli: i64,
-}
-
-/// What the target of a [`Formula`] is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub enum FormulaTarget {
-    /// The value per instance.
-    #[default]
-    AverageValue,
-    /// The whole value.
-    Value,
 }
 
 /// Scale a worker pool so that nobody waits longer than this.
@@ -399,18 +365,6 @@ impl ScalingPolicy {
     }
 }
 
-// === impl Formula ===
-
-impl Formula {
-    /// The target as a metric has it.
-    pub fn target(&self) -> Target {
-        match self.metric_type {
-            FormulaTarget::AverageValue => Target::AverageValue(self.target_milli),
-            FormulaTarget::Value => Target::Value(self.target_milli),
-        }
-    }
-}
-
 // === impl FlapDetector ===
 
 impl Default for FlapDetector {
@@ -434,11 +388,6 @@ impl Step {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_false(value: &bool) -> bool {
     !value
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_zero(value: &i64) -> bool {
-    *value == 0
 }
 
 fn one() -> u32 {
