@@ -75,7 +75,7 @@ bench-gateway: ## our gateway and nginx in turn on the same cores: ratios
 bench-scaling: ## scaling policies compared on real traces, with an oracle
 	bench/scaling/run
 
-bench-control: ## ten thousand targets decided once a second
+bench-control: ## ten thousand targets decided once a second; from a signal to the scale call
 	bench/control/run
 
 bench-queue: ## the queue, its peers and bare SQL in turn on one server: ratios

@@ -64,3 +64,38 @@ fn restless_difference_is_told_at_most_once_a_minute() {
     assert!((2..=10).contains(&drafts.len()), "{}", drafts.len());
     assert!(drafts[1].summary.contains("were not told"), "{}", drafts[1].summary);
 }
+
+/// Its answers are what it would do now, with the instances there are: what it wished before counts for nothing, as nobody
+/// has followed it.
+#[test]
+fn answer_is_for_the_live_count_whatever_it_wished_before() {
+    let spec: ScalingPolicy = serde_json::from_str(
+        r#"{ "minReplicas": 1, "maxReplicas": 50, "concurrency": { "target": "1" },
+            "behavior": { "scaleUp": { "policies": [{ "type": "Pods", "value": 1, "periodSeconds": 60 }] } } }"#,
+    )
+    .expect("a policy");
+    let (live, mut shadow) = (policy(1000), Shadow::new(Arc::new(Policy::compile(spec).expect("compiled"))));
+    let (mut state, mut memory) = (PolicyState::default(), Memory::default());
+    let settings = Settings::default();
+    let mut lines = Vec::new();
+    for (second, replicas) in [4, 4, 4, 9, 9, 2].into_iter().enumerate() {
+        let now = Time(second as i64 * 1000);
+        let scale = Scale { spec_replicas: replicas, status_replicas: replicas };
+        let observed = Observation { scale: Some(scale), ..Observation::default() };
+        let seen = Signals { in_flight: Some(Gauge { milli: 40_000, at: now }), ..Signals::default() };
+        let decided = policy::decide(&live, &settings, &mut state, &observed, &seen, now);
+        let beside = Beside {
+            service: "a",
+            settings: &settings,
+            observed: &observed,
+            seen: &seen,
+            live: &decided,
+            now,
+        };
+        lines.push(shadow.decide(&mut memory, &beside).line);
+    }
+    let wants: Vec<&str> =
+        lines.iter().filter_map(|line| line.strip_prefix("shadow: wants ")?.split(',').next()).collect();
+    // One more than there are each time, as its own limit allows, never one more than it wished last.
+    assert_eq!(wants, ["5", "5", "5", "10", "10", "3"]);
+}
