@@ -51,8 +51,9 @@ lint: console ## clippy on everything, the page's types
 rust-test: console ## unit, integration and end-to-end tests
 	scripts/counted cargo test --workspace --locked --no-fail-fast
 
-api-test: ## schemathesis against the live application: the OpenAPI document is the truth
+api-test: ## schemathesis against the live application: the OpenAPI document is the truth; the vector store with Qdrant's engine
 	scripts/schemathesis
+	scripts/qdrant
 
 page-test: console ## the page's unit tests, and the page in headless Chromium against a running stack
 	cd $(WEB) && npm test --silent

@@ -1,6 +1,7 @@
 //! What an attempt does: read both documents, score the case, put a receipt to it.
 
 use std::ffi::OsString;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use app_documents::{ExtractError, Limits};
@@ -19,7 +20,7 @@ const MAX_MESSAGE_BYTES: usize = 1000;
 #[derive(Debug)]
 pub(crate) struct Pipeline {
     store: Store,
-    scorer: Scorer,
+    scorer: Arc<Scorer>,
     extract_command: [OsString; 2],
     limits: Limits,
     metrics: WorkMetrics,
@@ -63,7 +64,7 @@ pub(crate) struct Tried {
 impl Pipeline {
     pub(crate) fn new(
         store: Store,
-        scorer: Scorer,
+        scorer: Arc<Scorer>,
         program: OsString,
         limits: Limits,
         metrics: WorkMetrics,
@@ -155,7 +156,7 @@ impl AttemptError {
     /// A mistake in this program. What the panic said is in the log and not for clients: it may quote a document.
     pub(crate) fn panicked() -> Self {
         Self {
-            class: FailureClass::Retry,
+            class: FailureClass::Panic,
             code: "INTERNAL".to_owned(),
             message: "the worker failed".to_owned(),
             receipt: None,

@@ -32,6 +32,9 @@ pub enum StartError {
     /// The scorer.
     #[error(transparent)]
     Scorer(#[from] cv_scoring::ConfigError),
+    /// The vector store.
+    #[error(transparent)]
+    Qdrant(#[from] cv_scoring::QdrantError),
     /// The program's own file, which extraction starts again.
     #[error("cannot find this program's own file: {0}")]
     Program(std::io::Error),

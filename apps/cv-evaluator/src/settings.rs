@@ -7,7 +7,7 @@ use app_kit::client::TrustedProxies;
 use app_kit::health::Identity;
 use app_kit::network::Network;
 use app_kit::settings::{Mistakes, Settings};
-use cv_scoring::{ApiKey, EmbeddingsConfig, OpenAiConfig};
+use cv_scoring::{ApiKey, EmbeddingsConfig, OpenAiConfig, QdrantConfig};
 use plimsoll_jobs::JobsOptions;
 
 use crate::admin::{AdminSettings, PasswordHash};
@@ -66,6 +66,15 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ("EMBEDDINGS_MODEL", "finds passages of long reference texts by meaning; without it by their words"),
     ("EMBEDDINGS_BASE_URL", "where that model is; default OPENAI_BASE_URL"),
     ("EMBEDDINGS_API_KEY", "its key; default OPENAI_API_KEY when EMBEDDINGS_BASE_URL is not set"),
+    (
+        "QDRANT_URL",
+        "keeps and searches the vectors of passages in Qdrant, e.g. http://localhost:6333; without it in memory",
+    ),
+    ("QDRANT_API_KEY", "its key"),
+    (
+        "QDRANT_COLLECTION",
+        "its collection, made when absent; default plimsoll_passages. One for each embedding model",
+    ),
     ("OPENAI_TIMEOUT_S", "longest wait for one answer, seconds; default 60"),
     ("RUST_LOG", "log filter; default info"),
     ("LOG_LEVEL", "the same, when RUST_LOG is not set"),
@@ -291,10 +300,30 @@ fn read_scorer(env: &mut Settings) -> Option<OpenAiConfig> {
     }
     let timeout = Duration::from_secs(env.number("OPENAI_TIMEOUT_S", 60, 1..=600));
     let url = url.unwrap_or_else(|| "https://api.openai.com/v1".to_owned());
-    let embeddings = read_embeddings(env, &url, key.as_deref());
+    let mut embeddings = read_embeddings(env, &url, key.as_deref());
+    match (&mut embeddings, read_qdrant(env)) {
+        (Some(embeddings), qdrant) => embeddings.qdrant = qdrant,
+        (None, Some(_)) => {
+            env.mistake(
+                "EMBEDDINGS_MODEL",
+                "is not set, and QDRANT_URL needs it",
+                "name the model that makes vectors",
+            );
+        }
+        (None, None) => {}
+    }
     let mut config = OpenAiConfig::new(url, key.map(ApiKey::new), model?);
     config.embeddings = embeddings;
     config.call_timeout = timeout;
+    Some(config)
+}
+
+fn read_qdrant(env: &Settings) -> Option<QdrantConfig> {
+    let mut config = QdrantConfig::new(env.text("QDRANT_URL")?);
+    config.api_key = env.text("QDRANT_API_KEY").map(ApiKey::new);
+    if let Some(collection) = env.text("QDRANT_COLLECTION") {
+        config.collection = collection;
+    }
     Some(config)
 }
 

@@ -5,12 +5,12 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use app_kit::health::Health;
+use app_kit::health::{Health, Note};
 use app_kit::metrics::HttpMetrics;
 use app_kit::server::{self, ServerOptions};
 use app_kit::{client, request_id, security};
 use axum::middleware::{from_fn, from_fn_with_state};
-use cv_scoring::Scorer;
+use cv_scoring::{QdrantError, Scorer};
 use futures::FutureExt as _;
 use plimsoll_jobs::{Failure, JobContext, Outcome, Worker, WorkerOptions, WorkerReport};
 use prometheus_client::registry::Registry;
@@ -29,6 +29,8 @@ const HOUSEKEEPING_PERIOD: Duration = Duration::from_secs(5);
 const EXPIRY_PERIOD: Duration = Duration::from_secs(3600);
 /// Age at which the pieces of an upload that never ended are swept: far longer than an upload may take.
 const STALE_UPLOAD: Duration = Duration::from_secs(3600);
+/// Longest look at the vector store before the start.
+const PREPARE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The hidden subcommand that reads one document in a process of its own.
 pub const EXTRACT_COMMAND: &str = "extract-one";
 
@@ -61,6 +63,8 @@ pub async fn work(
         Some(config) => Scorer::openai(config)?,
         None => Scorer::baseline(),
     };
+    let scorer = Arc::new(scorer);
+    prepare(&scorer).await?;
     let common = settings.common;
     let store = open_store(&common).await?;
     let (listener, address) = listen(&common).await?;
@@ -68,7 +72,8 @@ pub async fn work(
     let http = HttpMetrics::register(&mut registry);
     let metrics = WorkMetrics::register(&mut registry);
     let queue = QueueMetrics::register(&mut registry);
-    let health = Health::new(common.identity.clone(), shutdown.clone(), vec![database_check(&store)]);
+    let health = Health::new(common.identity.clone(), shutdown.clone(), vec![database_check(&store)])
+        .notes(vector_store(&scorer));
     let router = axum::Router::new()
         .merge(health.router())
         .merge(app_kit::metrics::router(Arc::new(registry)))
@@ -121,6 +126,31 @@ pub async fn work(
     }
     tracing::info!(?report, "stopped");
     Ok(report)
+}
+
+/// Looks after the vector store: one that cannot fit ends the start, one that does not answer is done without.
+async fn prepare(scorer: &Scorer) -> Result<(), StartError> {
+    match scorer.prepare(Instant::now() + PREPARE_TIMEOUT).await {
+        Ok(None) => Ok(()),
+        Ok(Some(points)) => {
+            tracing::info!(points, "the vector store is ready");
+            Ok(())
+        }
+        Err(error @ QdrantError::WrongDimension { .. }) => Err(error.into()),
+        Err(error) => {
+            tracing::warn!(%error, "the vector store cannot be used for now, vectors are compared in memory");
+            Ok(())
+        }
+    }
+}
+
+/// What `/readyz` says about the vector store, if there is one.
+fn vector_store(scorer: &Arc<Scorer>) -> Vec<(&'static str, Note)> {
+    let scorer = Arc::clone(scorer);
+    if scorer.vector_store().is_none() {
+        return Vec::new();
+    }
+    vec![("qdrant", Arc::new(move || scorer.vector_store().unwrap_or_default()))]
 }
 
 /// One attempt at one job, from claim to settled.
@@ -197,7 +227,7 @@ async fn settle_failure(
         receipt: receipt.as_ref(),
         spent: error.receipt.as_ref().map(|tried| Spent::from(&tried.receipt)).unwrap_or_default(),
     };
-    let outcome = shared.store.fail(context.job(), &work.id, &failed).await?;
+    let outcome = shared.store.fail(Lease::Handler(context), &work.id, &failed).await?;
     let elapsed_s = started.elapsed().as_secs_f64();
     match outcome {
         Outcome::Retried { at_ms } => {
@@ -214,7 +244,6 @@ async fn settle_failure(
             shared.metrics.failed(elapsed_s, &error.code);
         }
     }
-    // The lease is gone with the transaction above; the runtime finds nothing left to settle.
     Ok(())
 }
 
@@ -260,7 +289,7 @@ mod tests {
     #[tokio::test]
     async fn a_panic_ends_the_attempt_like_any_other_failure_and_tells_nobody_what_it_said() {
         let ended = unwinding::<()>(async { panic!("Mira Okafor, born 1990") }).await.unwrap_err();
-        assert_eq!((ended.class, ended.code.as_str()), (plimsoll_jobs::FailureClass::Retry, "INTERNAL"));
+        assert_eq!((ended.class, ended.code.as_str()), (plimsoll_jobs::FailureClass::Panic, "INTERNAL"));
         assert!(!ended.message.contains("Mira"));
         assert_eq!(unwinding(async { Ok(7) }).await.unwrap(), 7);
     }

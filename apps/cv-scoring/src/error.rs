@@ -96,6 +96,37 @@ pub struct Unscored {
     pub receipt: Box<Receipt>,
 }
 
+/// What is wrong with the vector store.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum QdrantError {
+    /// The collection was made for vectors of another dimension: another model, most likely.
+    #[error(
+        "the Qdrant collection {collection} holds vectors of {found} dimensions, the embedding model makes {wanted}: name another collection (QDRANT_COLLECTION) or the model it was made with"
+    )]
+    WrongDimension {
+        /// The collection.
+        collection: String,
+        /// Its dimension.
+        found: u64,
+        /// The model's dimension.
+        wanted: u64,
+    },
+    /// It does not answer, or not so that it can be understood.
+    #[error("Qdrant is unavailable: {why}")]
+    Unavailable {
+        /// What happened.
+        why: &'static str,
+    },
+    /// It does not take the request: a wrong key, most likely.
+    #[error("Qdrant refuses the request (status {status}): {why}")]
+    Refused {
+        /// HTTP status.
+        status: u16,
+        /// Its message, shortened.
+        why: String,
+    },
+}
+
 /// Why a scorer could not be made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("scorer configuration, {setting}: {why}")]

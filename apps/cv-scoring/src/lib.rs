@@ -20,8 +20,8 @@ use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub use case::Case;
-pub use error::{Class, ConfigError, ScoreError, Unscored};
-pub use openai::{ApiKey, EmbeddingsConfig, OpenAiConfig};
+pub use error::{Class, ConfigError, QdrantError, ScoreError, Unscored};
+pub use openai::{ApiKey, EmbeddingsConfig, OpenAiConfig, QdrantConfig};
 pub use scored::{Parameter, Receipt, Scored, ScoredBy, Section};
 
 /// Scores cases. Cheap to share behind an `Arc`; one per process is enough.
@@ -52,6 +52,35 @@ impl Scorer {
     /// be built.
     pub fn openai(config: OpenAiConfig) -> Result<Self, ConfigError> {
         Ok(Self { engine: Engine::OpenAi(Box::new(openai::OpenAi::new(config)?)) })
+    }
+
+    /// Makes the vector store ready, when there is one: its collection is found, or made for the dimension of the embedding
+    /// model. Answers how many points it holds. A store or a model that does not answer is not fatal: scoring does without
+    /// and says so in its receipts, and looks again each time.
+    ///
+    /// # Errors
+    /// [`QdrantError::WrongDimension`], which no waiting mends; the others when it cannot be told now.
+    pub async fn prepare(&self, deadline: Instant) -> Result<Option<u64>, QdrantError> {
+        match &self.engine {
+            Engine::Baseline => Ok(None),
+            Engine::OpenAi(openai) => openai.prepare(deadline).await,
+        }
+    }
+
+    /// How the vector store stands, in words; none without one.
+    pub fn vector_store(&self) -> Option<String> {
+        match &self.engine {
+            Engine::Baseline => None,
+            Engine::OpenAi(openai) => openai.vector_store(),
+        }
+    }
+
+    /// Points in the vector store when last looked at; none without one.
+    pub fn points(&self) -> Option<u64> {
+        match &self.engine {
+            Engine::Baseline => None,
+            Engine::OpenAi(openai) => openai.points(),
+        }
     }
 
     /// Which of the two this is, as it will stand in receipts.

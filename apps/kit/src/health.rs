@@ -21,12 +21,16 @@ pub const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 /// One thing that must work before this instance can serve: Ok, or one sentence on what is wrong.
 pub type Check = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
+/// Something worth knowing that readiness does not depend on: one sentence.
+pub type Note = Arc<dyn Fn() -> String + Send + Sync>;
+
 /// Who this process is and what it needs.
 #[derive(Clone)]
 pub struct Health {
     identity: Identity,
     draining: CancellationToken,
     checks: Arc<[(&'static str, Check)]>,
+    notes: Arc<[(&'static str, Note)]>,
 }
 
 /// Which instance of which service answered: ten calls through a balancer show how they spread.
@@ -63,6 +67,19 @@ pub struct Ready {
     pub identity: Identity,
     /// One line per dependency.
     pub checks: Vec<CheckResult>,
+    /// What this instance uses but can do without.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<NoteView>,
+}
+
+/// How something stands that this instance can do without.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct NoteView {
+    /// What, e.g. `qdrant`.
+    #[schema(value_type = String)]
+    pub name: &'static str,
+    /// How it stands.
+    pub message: String,
 }
 
 /// The state of one dependency.
@@ -100,7 +117,14 @@ impl Health {
     /// Ready while every check passes and `draining` is not cancelled.
     #[must_use]
     pub fn new(identity: Identity, draining: CancellationToken, checks: Vec<(&'static str, Check)>) -> Self {
-        Self { identity, draining, checks: checks.into() }
+        Self { identity, draining, checks: checks.into(), notes: Arc::new([]) }
+    }
+
+    /// Says these things in `/readyz` as well.
+    #[must_use]
+    pub fn notes(mut self, notes: Vec<(&'static str, Note)>) -> Self {
+        self.notes = notes.into();
+        self
     }
 
     /// The two routes.
@@ -134,7 +158,8 @@ impl Health {
         } else {
             "unready"
         };
-        Ready { status, identity: self.identity.clone(), checks }
+        let notes = self.notes.iter().map(|(name, note)| NoteView { name, message: note() }).collect();
+        Ready { status, identity: self.identity.clone(), checks, notes }
     }
 }
 

@@ -22,8 +22,13 @@ use crate::client::PeerAddr;
 pub struct ServerOptions {
     /// Connections open at once; further ones wait in the kernel's backlog.
     pub max_connections: usize,
-    /// Longest time for a request's head, also the longest an idle connection is kept.
+    /// From an accepted connection to its first whole request head. Later ones have [`ServerOptions::idle_timeout`]: a slow head
+    /// costs no more than an idle connection, which is allowed.
     pub header_read_timeout: Duration,
+    /// How long a connection may lie idle. Longer than whoever stands in front keeps one in its pool (plimsoll's gateway: the
+    /// stack's `timeouts.idle`, 60 s unless set): the side that sends must be the one that closes, or a request may meet a
+    /// connection that is just being closed.
+    pub idle_timeout: Duration,
     /// Time for requests in flight to finish once shutdown was asked for; what is left is cut.
     pub drain: Duration,
 }
@@ -42,6 +47,7 @@ impl Default for ServerOptions {
         Self {
             max_connections: 10_000,
             header_read_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(600),
             drain: Duration::from_secs(25),
         }
     }
@@ -131,17 +137,27 @@ async fn connection(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot switch Nagle's algorithm off");
     }
+    let begun = CancellationToken::new();
+    let begins = begun.clone();
     let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
+        begins.cancel();
         request.extensions_mut().insert(peer);
         router.clone().oneshot(request.map(axum::body::Body::new) as Request)
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(options.header_read_timeout)
+        // Runs from the last response on, so it is the clock of idle connections as well.
+        .header_read_timeout(options.idle_timeout)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
+    let stalled = async {
+        if tokio::time::timeout(options.header_read_timeout, begun.cancelled()).await.is_ok() {
+            std::future::pending::<()>().await;
+        }
+    };
     let result = tokio::select! {
         result = connection.as_mut() => result,
+        () = stalled => return tracing::debug!("no request came in time"),
         () = shutdown.cancelled() => {
             // Idle: closes now. Busy: the response in flight says `Connection: close` and is the last.
             connection.as_mut().graceful_shutdown();

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use app_kit::server::{Drained, ServerOptions, serve};
 use axum::Router;
@@ -63,9 +63,23 @@ async fn a_head_that_does_not_end_is_cut_off() {
     let server = start(options).await;
     let socket = send(server.address, "GET / HTTP/1.1\r\nhost: x\r\n").await;
     assert!(!rest(socket).await.contains("200 OK"));
-    // An idle connection is closed by the same clock.
+    server.shutdown.cancel();
+    assert_eq!(server.task.await.unwrap(), Drained::Clean);
+}
+
+#[tokio::test]
+async fn an_idle_connection_has_a_clock_of_its_own() {
+    let options = ServerOptions {
+        header_read_timeout: Duration::from_millis(100),
+        idle_timeout: Duration::from_millis(600),
+        ..ServerOptions::default()
+    };
+    let server = start(options).await;
+    let idle = Instant::now();
     let socket = send(server.address, "GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
     assert!(rest(socket).await.ends_with("fast"));
+    // Far longer than a first head may take.
+    assert!(idle.elapsed() >= Duration::from_millis(500), "{:?}", idle.elapsed());
     server.shutdown.cancel();
     assert_eq!(server.task.await.unwrap(), Drained::Clean);
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cv_scoring::Scored;
-use plimsoll_jobs::{Claimed, FailureClass, JobContext, JobsError, Outcome, Tx};
+use plimsoll_jobs::{Claimed, Failure, FailureClass, JobContext, JobsError, Outcome, Tx};
 use serde::{Deserialize, Serialize};
 
 use super::counters::Counter;
@@ -119,6 +119,13 @@ impl Lease<'_> {
             Self::Claim(job) => store.jobs.complete(tx, job).await,
         }
     }
+
+    async fn fail(&self, store: &Store, tx: &mut Tx, failure: &Failure) -> Result<Outcome, JobsError> {
+        match self {
+            Self::Handler(context) => context.fail(tx, failure).await,
+            Self::Claim(job) => store.jobs.fail_in(tx, job, failure.class, &failure.message).await,
+        }
+    }
 }
 
 // === impl Store ===
@@ -222,14 +229,15 @@ impl Store {
     /// [`JobsError::LeaseLost`] when another worker has the job; then nothing was written.
     pub async fn fail(
         &self,
-        job: &Claimed,
+        lease: Lease<'_>,
         id: &str,
         failed: &FailedAttempt<'_>,
     ) -> Result<Outcome, StoreError> {
         let FailedAttempt { class, code, message, receipt, spent } = *failed;
         let mut tx = self.jobs.begin().await?;
         let now_ms = self.jobs.now_ms();
-        let outcome = self.jobs.fail_in(&mut tx, job, class, &format!("{code}: {message}")).await?;
+        let failure = Failure { class, message: format!("{code}: {message}") };
+        let outcome = lease.fail(self, &mut tx, &failure).await?;
         let mut conn = Conn::of(&mut tx)?;
         match outcome {
             Outcome::Retried { .. } => {
@@ -237,7 +245,7 @@ impl Store {
             }
             Outcome::Dead => {
                 let receipt = receipt.map(ToString::to_string);
-                let statement = sql!("fail").bind(id).bind(job.attempt).bind(code).bind(message);
+                let statement = sql!("fail").bind(id).bind(lease.job().attempt).bind(code).bind(message);
                 if conn.execute(statement.bind(&receipt).bind(now_ms)).await? == 1 {
                     Counter::Failed.add(&mut conn, 1.0).await?;
                 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use cv_evaluator::store::Lease;
 use plimsoll_jobs::{FailureClass, JobsError};
 use serde_json::{Value, json};
 
@@ -86,7 +87,8 @@ async fn w37_what_waits_is_withdrawn_and_what_runs_writes_nothing_any_more() {
     assert!(jobs.claim("evaluate", "w", Duration::from_secs(60), 10).await.unwrap().is_empty());
     let lost = jobs.heartbeat(&job, Duration::from_secs(60)).await;
     assert!(lost.as_ref().is_err_and(JobsError::is_lease_lost), "{lost:?}");
-    let failed = stack.store.fail(&job, &running, &super::queue::failed(FailureClass::Never, "X")).await;
+    let failed =
+        stack.store.fail(Lease::Claim(&job), &running, &super::queue::failed(FailureClass::Never, "X")).await;
     assert!(failed.is_err(), "a late worker settles nothing");
     assert_eq!(stack.number("SELECT COUNT(*) FROM cv_evaluation").await, 0);
     for stats in jobs.stats(Some("evaluate")).await.unwrap() {

@@ -102,7 +102,8 @@ async fn w04_attempts_are_counted_with_the_job_whoever_makes_them() {
         assert_eq!(status(&stack, &id).await, WorkStatus::Processing);
         // At once, so that the next claim need not wait for the backoff.
         let class = FailureClass::RetryAfter(Duration::ZERO);
-        let outcome = stack.store.fail(&job, &id, &failed(class, "UPSTREAM_TIMEOUT")).await.unwrap();
+        let outcome =
+            stack.store.fail(Lease::Claim(&job), &id, &failed(class, "UPSTREAM_TIMEOUT")).await.unwrap();
         match attempt {
             3 => assert_eq!((outcome, status(&stack, &id).await), (Outcome::Dead, WorkStatus::Failed)),
             _ => assert_eq!(status(&stack, &id).await, WorkStatus::Queued),
@@ -131,7 +132,8 @@ async fn w08_late_writer_cannot_overwrite_completed() {
     other.cv_match_rate = 0.9;
     let refused = stack.store.complete(Lease::Claim(&late), &work, &other, &receipt()).await.unwrap_err();
     assert!(refused.to_string().contains("no longer leased"), "{refused}");
-    let refused = stack.store.fail(&late, &id, &failed(FailureClass::Never, "X")).await.unwrap_err();
+    let refused =
+        stack.store.fail(Lease::Claim(&late), &id, &failed(FailureClass::Never, "X")).await.unwrap_err();
     assert!(refused.to_string().contains("no longer leased"), "{refused}");
     assert!(!stack.store.start(&id, &late).await.unwrap());
     let refused = stack.store.restart(&id, &late, LEASE).await.unwrap_err();
@@ -247,7 +249,7 @@ async fn a_job_that_an_operator_takes_back_from_the_dead_is_done() {
     let id = stack.evaluate(&stack.upload_texts().await).await;
     let job = claim(&stack, "w", LEASE).await;
     assert!(stack.store.start(&id, &job).await.unwrap());
-    stack.store.fail(&job, &id, &failed(FailureClass::Never, "UPSTREAM_AUTH")).await.unwrap();
+    stack.store.fail(Lease::Claim(&job), &id, &failed(FailureClass::Never, "UPSTREAM_AUTH")).await.unwrap();
     assert_eq!(status(&stack, &id).await, WorkStatus::Failed);
     // By the queue's own means, which know nothing of evaluations.
     let mut tx = stack.store.jobs().begin().await.unwrap();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cv_evaluator::store::{Accepted, NewEvaluation, Store, UploadReader};
+use cv_evaluator::store::{Accepted, Intake, NewEvaluation, Store, UploadReader};
 use plimsoll_jobs::{Jobs, JobsOptions};
 
 use super::support::{Stack, text};
@@ -80,6 +80,21 @@ async fn w11_instances_that_take_on_the_same_keys_at_once_make_one_evaluation_of
     }
     assert_eq!((new, stack.number("SELECT COUNT(*) FROM cv_evaluation").await), (24, 24));
     assert_eq!(stack.store.jobs().stats(Some("evaluate")).await.unwrap()[0].enqueued_total, 24);
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn w36_requests_that_arrive_together_share_a_commit() {
+    let stack = Stack::start().await;
+    let ids = stack.upload_texts().await;
+    let intake = Intake::start(stack.store.clone());
+    let requests = (0..60).map(|_| intake.accept(super::queue::request("anonymous", &ids)));
+    for answer in futures::future::join_all(requests).await {
+        assert!(matches!(answer, Ok(Accepted::New(_))));
+    }
+    // One time is read for each transaction: the first request went alone, the others together.
+    let commits = stack.number("SELECT COUNT(DISTINCT created_at_ms) FROM cv_evaluation").await;
+    assert!(commits <= 3, "{commits} commits for 60 requests");
     stack.stop().await;
 }
 

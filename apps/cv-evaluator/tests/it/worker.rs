@@ -51,7 +51,7 @@ async fn w13_every_format_is_scored_and_every_score_has_its_receipt() {
 }
 
 #[tokio::test]
-async fn w34_reading_is_the_jobs_work_and_each_failure_has_its_code() {
+async fn w34_w21_reading_is_the_jobs_work_and_each_failure_has_its_code_and_figure() {
     let stack = Stack::start().await;
     let worker = stack.worker(&[("EXTRACT_MEMORY_MB", "64")]).await;
     for (name, bytes, code) in [
@@ -85,6 +85,14 @@ async fn w34_reading_is_the_jobs_work_and_each_failure_has_its_code() {
         "job_processing_duration_seconds_count{job_type=\"evaluate\",status=\"completed\"} 1",
     ] {
         assert!(metrics.lines().any(|found| found == line), "{line}\nnot in\n{metrics}");
+    }
+    // W21: no figure that nobody ever moves. Retries and tokens are those of the tests with a provider.
+    for name in metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()) {
+        let moved = metrics.lines().any(|line| line.starts_with(name));
+        assert!(
+            moved || ["jobs_retried_by_code", "ai_tokens"].contains(&name),
+            "{name} has no value\n{metrics}"
+        );
     }
     worker.stop().await;
     stack.stop().await;

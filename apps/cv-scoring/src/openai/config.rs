@@ -52,6 +52,21 @@ pub struct EmbeddingsConfig {
     pub cache_entries: usize,
     /// How long a vector is kept.
     pub cache_ttl: Duration,
+    /// Keeps and searches the vectors of passages; without it that is done in memory.
+    pub qdrant: Option<QdrantConfig>,
+}
+
+/// Where the vectors of passages are kept and searched.
+#[derive(Clone, Debug)]
+pub struct QdrantConfig {
+    /// Base address, such as `http://localhost:6333`.
+    pub url: String,
+    /// Sent as `api-key`.
+    pub api_key: Option<ApiKey>,
+    /// Name of the collection. It is made when it is absent, for the dimension of the embedding model.
+    pub collection: String,
+    /// Longest wait for one answer.
+    pub timeout: Duration,
 }
 
 /// A secret that never shows itself in logs.
@@ -123,6 +138,7 @@ impl EmbeddingsConfig {
             model: model.into(),
             cache_entries: 2048,
             cache_ttl: Duration::from_secs(86_400),
+            qdrant: None,
         }
     }
 }

@@ -72,6 +72,11 @@ impl Embeddings {
         Self { client, cache: Mutex::new(cache), dimension: OnceLock::new() }
     }
 
+    /// The model that makes them.
+    pub(crate) fn model(&self) -> &str {
+        &self.client.config().model
+    }
+
     /// The vectors of these texts, in their order.
     pub(crate) async fn of(
         &self,

@@ -16,6 +16,7 @@ mod config;
 mod embeddings;
 mod fence;
 mod prompt;
+mod qdrant;
 mod retrieval;
 mod retry_after;
 mod wire;
@@ -26,15 +27,16 @@ use tokio_util::sync::CancellationToken;
 
 use answer::{Evaluation, Refined};
 use client::{Bounds, Client, Tally};
-pub use config::{ApiKey, EmbeddingsConfig, OpenAiConfig};
+pub use config::{ApiKey, EmbeddingsConfig, OpenAiConfig, QdrantConfig};
 use embeddings::Embeddings;
+use qdrant::Qdrant;
 use retrieval::{References, Retrieval};
 use serde_json::Value;
 use wire::{Ask, Choice, Message};
 
 use crate::rubric::{cv_match_rate, project_score};
 use crate::scored::{Receipt, Scored, ScoredBy, Section};
-use crate::{Case, ConfigError, ScoreError, Unscored, injection};
+use crate::{Case, ConfigError, QdrantError, ScoreError, Unscored, injection};
 
 /// The scorer.
 #[derive(Debug)]
@@ -63,11 +65,26 @@ impl OpenAi {
                     model: settings.model.clone(),
                     ..config.clone()
                 };
-                Some(Embeddings::new(Client::new(endpoint)?, settings))
+                let qdrant = settings.qdrant.clone().map(Qdrant::new).transpose()?;
+                Some((Embeddings::new(Client::new(endpoint)?, settings), qdrant))
             }
         };
-        let retrieval = Retrieval::new(config.max_reference_chars, embeddings);
+        let (embeddings, qdrant) =
+            embeddings.map_or((None, None), |(embeddings, qdrant)| (Some(embeddings), qdrant));
+        let retrieval = Retrieval::new(config.max_reference_chars, embeddings, qdrant);
         Ok(Self { client: Client::new(config)?, retrieval })
+    }
+
+    pub(crate) async fn prepare(&self, deadline: Instant) -> Result<Option<u64>, QdrantError> {
+        self.retrieval.prepare(deadline).await
+    }
+
+    pub(crate) fn vector_store(&self) -> Option<String> {
+        self.retrieval.vector_store()
+    }
+
+    pub(crate) fn points(&self) -> Option<u64> {
+        self.retrieval.points()
     }
 
     pub(crate) async fn score(

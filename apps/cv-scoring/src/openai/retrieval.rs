@@ -5,20 +5,25 @@
 //! document. Otherwise by words: the sum over the document's distinct terms in it, rare ones counting more.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Instant;
+
+use tokio_util::sync::CancellationToken;
 
 use super::client::{Bounds, Tally};
 use super::embeddings::{Embeddings, cosine};
+use super::qdrant::Qdrant;
 use crate::baseline::words::{Term, lexicon};
 use crate::rubric::lines;
 use crate::scored::Section;
 use crate::text::pieces;
-use crate::{Case, ScoreError};
+use crate::{Case, QdrantError, ScoreError};
 
 /// Chooses passages.
 #[derive(Debug)]
 pub(crate) struct Retrieval {
     max_chars: usize,
     embeddings: Option<Embeddings>,
+    qdrant: Option<Qdrant>,
 }
 
 /// What a document is measured with, as it will stand in the prompt.
@@ -41,8 +46,28 @@ const GAP: &str = "[…]";
 // === impl Retrieval ===
 
 impl Retrieval {
-    pub(crate) fn new(max_chars: usize, embeddings: Option<Embeddings>) -> Self {
-        Self { max_chars, embeddings }
+    pub(crate) fn new(max_chars: usize, embeddings: Option<Embeddings>, qdrant: Option<Qdrant>) -> Self {
+        Self { max_chars, embeddings, qdrant }
+    }
+
+    /// Learns the dimension of the model and makes the vector store ready for it.
+    pub(crate) async fn prepare(&self, deadline: Instant) -> Result<Option<u64>, QdrantError> {
+        let (Some(embeddings), Some(qdrant)) = (&self.embeddings, &self.qdrant) else { return Ok(None) };
+        let cancel = CancellationToken::new();
+        let bounds = Bounds { deadline, cancel: &cancel };
+        let probe = embeddings.of(&["dimension"], bounds, &mut Tally::default()).await;
+        let probe =
+            probe.map_err(|_| QdrantError::Unavailable { why: "the embedding model does not answer" })?;
+        qdrant.prepare(probe[0].len()).await?;
+        Ok(Some(qdrant.points()))
+    }
+
+    pub(crate) fn vector_store(&self) -> Option<String> {
+        self.qdrant.as_ref().map(Qdrant::status)
+    }
+
+    pub(crate) fn points(&self) -> Option<u64> {
+        self.qdrant.as_ref().map(Qdrant::points)
     }
 
     /// The texts for one section, reduced where they are long; a note says by how much and how.
@@ -87,15 +112,17 @@ impl Retrieval {
         let parts: Vec<&str> = passages(query).into_iter().take(MAX_QUERY_PARTS).collect();
         let by_meaning = match &self.embeddings {
             None => None,
-            Some(embeddings) => match by_meaning(embeddings, &all, &parts, bounds, tally).await {
-                Ok(scores) => Some(scores),
-                Err(error @ (ScoreError::Cancelled | ScoreError::DeadlineExceeded)) => return Err(error),
-                Err(error) => {
-                    tracing::warn!(%error, "no embeddings, passages are chosen by their words");
-                    notes.push(format!("the embeddings of the {name} could not be had: {error}"));
-                    None
+            Some(embeddings) => {
+                match self.by_meaning(embeddings, (name, &all), &parts, bounds, tally, notes).await {
+                    Ok(scores) => Some(scores),
+                    Err(error @ (ScoreError::Cancelled | ScoreError::DeadlineExceeded)) => return Err(error),
+                    Err(error) => {
+                        tracing::warn!(%error, "no embeddings, passages are chosen by their words");
+                        notes.push(format!("the embeddings of the {name} could not be had: {error}"));
+                        None
+                    }
                 }
-            },
+            }
         };
         let how = if by_meaning.is_some() { "meaning" } else { "words" };
         let scores = by_meaning.unwrap_or_else(|| by_words(&all, query));
@@ -103,9 +130,62 @@ impl Retrieval {
         notes.push(format!("{kept} of {} passages of the {name} were sent, chosen by {how}", all.len()));
         Ok(reduced)
     }
+
+    /// How much each passage has to do with the document. A vector store that fails costs a note and no more: the vectors are
+    /// compared in memory then.
+    async fn by_meaning(
+        &self,
+        embeddings: &Embeddings,
+        (name, passages): (&str, &[&str]),
+        parts: &[&str],
+        bounds: Bounds<'_>,
+        tally: &mut Tally,
+        notes: &mut Vec<String>,
+    ) -> Result<Vec<f64>, ScoreError> {
+        if let Some(qdrant) = &self.qdrant {
+            match in_qdrant(qdrant, embeddings, passages, parts, bounds, tally).await? {
+                Ok(scores) => return Ok(scores),
+                Err(error) => {
+                    tracing::warn!(%error, "the vector store fails, vectors are compared in memory");
+                    notes.push(format!("{error}; passages of the {name} were compared in memory"));
+                }
+            }
+        }
+        in_memory(embeddings, passages, parts, bounds, tally).await
+    }
 }
 
-async fn by_meaning(
+/// With the passages' vectors in the store: only those it does not have yet are asked for.
+async fn in_qdrant(
+    qdrant: &Qdrant,
+    embeddings: &Embeddings,
+    passages: &[&str],
+    parts: &[&str],
+    bounds: Bounds<'_>,
+    tally: &mut Tally,
+) -> Result<Result<Vec<f64>, QdrantError>, ScoreError> {
+    let asked = embeddings.of(parts, bounds, tally).await?;
+    let Some(dimension) = asked.first().map(|vector| vector.len()) else {
+        return Ok(Ok(vec![0.0; passages.len()]));
+    };
+    let (model, ready) = (embeddings.model(), qdrant.prepare(dimension).await);
+    let missing = match ready {
+        Ok(()) => qdrant.missing(model, passages).await,
+        Err(error) => Err(error),
+    };
+    let missing = match missing {
+        Ok(missing) => missing,
+        Err(error) => return Ok(Err(error)),
+    };
+    let vectors = embeddings.of(&missing, bounds, tally).await?;
+    if let Err(error) = qdrant.store(model, &missing, &vectors).await {
+        return Ok(Err(error));
+    }
+    Ok(qdrant.nearest(model, passages, &asked).await)
+}
+
+/// With all vectors in memory.
+async fn in_memory(
     embeddings: &Embeddings,
     passages: &[&str],
     parts: &[&str],

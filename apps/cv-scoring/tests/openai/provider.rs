@@ -141,7 +141,7 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Respo
 }
 
 /// A vector of 64 for each text, in reverse order: one place for each distinct word. Model `broken` refuses, model
-/// `uneven` cannot decide on a dimension.
+/// `uneven` cannot decide on a dimension, that of `short` is 32.
 fn embed(request: &Value) -> (u16, String) {
     if request["model"] == "broken" {
         return (400, json!({ "error": { "message": "no such model" } }).to_string());
@@ -162,6 +162,11 @@ fn embed(request: &Value) -> (u16, String) {
             |(index, text)| json!({ "index": index, "embedding": vector(text.as_str().unwrap_or_default()) }),
         )
         .collect();
+    if request["model"] == "short" {
+        for item in &mut data {
+            item["embedding"] = json!(vec![1.0; 32]);
+        }
+    }
     if request["model"] == "uneven" {
         data[0]["embedding"] = json!([1.0, 2.0]);
     }

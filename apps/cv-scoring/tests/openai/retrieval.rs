@@ -10,10 +10,10 @@ use tokio_util::sync::CancellationToken;
 use crate::provider::Provider;
 use crate::{KEY, case, config, soon};
 
-const TELLING: &str = "Whoever builds queues in Go for years will like it here";
+pub(crate) const TELLING: &str = "Whoever builds queues in Go for years will like it here";
 
 /// A job of 150 lines about gardens, one of which is about queues.
-fn long_job() -> String {
+pub(crate) fn long_job() -> String {
     let line = |number: usize| match number {
         75 => TELLING.to_owned(),
         _ => format!("Flowerbed number {number} wants watering by somebody with patience and a straw hat"),
@@ -37,13 +37,13 @@ async fn score(scorer: &Scorer) -> Scored {
 }
 
 /// Bodies of the requests to this path.
-fn sent(provider: &Provider, path: &str) -> Vec<Value> {
+pub(crate) fn sent(provider: &Provider, path: &str) -> Vec<Value> {
     provider.with_seen(|seen| {
         seen.iter().filter(|request| request.path == path).map(|request| request.body.clone()).collect()
     })
 }
 
-fn job_in_prompt(provider: &Provider) -> String {
+pub(crate) fn job_in_prompt(provider: &Provider) -> String {
     let asked = sent(provider, "/v1/chat/completions");
     let text = asked[0]["messages"][1]["content"].as_str().expect("text").to_owned();
     text.split("<<<RUBRIC").next().expect("a part").to_owned()
