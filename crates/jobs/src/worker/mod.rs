@@ -104,6 +104,7 @@ struct Shared {
     metrics: Arc<WorkerMetrics>,
     /// Of the metrics, what the database does not have yet.
     unwritten: WorkerMetrics,
+    shutdown: CancellationToken,
 }
 
 /// What bounds a worker.
@@ -201,7 +202,16 @@ impl Worker {
         };
         let (held, counts) = (Mutex::default(), Mutex::default());
         let unwritten = WorkerMetrics::default();
-        let shared = Arc::new(Shared { jobs, queue, options, held, counts, metrics, unwritten });
+        let shared = Arc::new(Shared {
+            jobs,
+            queue,
+            options,
+            held,
+            counts,
+            metrics,
+            unwritten,
+            shutdown: shutdown.clone(),
+        });
 
         // Room for every permit: sending never waits.
         let (ended, endings) = mpsc::channel(in_hand);
@@ -344,7 +354,10 @@ fn start<H, F>(
             Some(slots) => tokio::select! {
                 biased;
                 () = context.stopped().cancelled() => Err(End::Stopped),
-                slot = slots.acquire_owned() => slot.map_err(|_| End::Unstarted),
+                slot = slots.acquire_owned() => match slot {
+                    Ok(slot) if !context.shared().shutdown.is_cancelled() => Ok(slot),
+                    _ => Err(End::Unstarted),
+                },
             },
             None => slot.ok_or(End::Unstarted),
         };
