@@ -16,7 +16,7 @@ URL = os.environ.get("BENCH_REDIS") or sys.argv[2]
 app = Celery("bench", broker=URL)
 app.conf.update(task_acks_late=True, task_ignore_result=True, worker_prefetch_multiplier=100, worker_hijack_root_logger=False,
                 broker_connection_retry_on_startup=True)
-store = redis.Redis.from_url(URL)
+store = redis.Redis.from_url(URL.replace("redis+socket:", "unix:"), socket_timeout=None)
 
 
 @app.task(name="noop")
@@ -73,6 +73,7 @@ def main():
         if waiting := int(settings.get("waiting", 0)):
             for n in range(waiting):
                 noop.apply_async((n,), countdown=3600)
+        store.delete("started")
         process = worker()
         waits = []
         for n in range(total + 20):

@@ -9,6 +9,8 @@ const get = (name, otherwise) => settings[name] ?? otherwise;
 const address = new URL(url);
 const database = { host: address.searchParams.get("host"), user: address.searchParams.get("user"), database: address.pathname.slice(1) };
 const pgPool = new pg.Pool({ ...database, max: 25 });
+pgPool.on("error", console.error);
+pgPool.on("connect", (client) => client.on("error", console.error));
 const logger = new Logger(() => () => {});
 const total = get("jobs", 10000);
 
@@ -18,7 +20,7 @@ else await latency();
 await pgPool.end();
 
 function preset() {
-  const worker = { pgPool, logger, concurrentJobs: 24, maxPoolSize: 25, pollInterval: 2000, noHandleSignals: true };
+  const worker = { logger, concurrentJobs: 24, maxPoolSize: 25, pollInterval: 2000, noHandleSignals: true };
   const batching = { localQueue: { size: 500 }, completeJobBatchDelay: 0, failJobBatchDelay: 0 };
   return { worker: get("batched", 1) ? { ...worker, ...batching } : worker };
 }
@@ -50,7 +52,7 @@ async function work() {
   const bench = () => {
     if (--left === 0) finish();
   };
-  const runner = await run({ preset: preset(), taskList: { bench } });
+  const runner = await run({ pgPool, preset: preset(), taskList: { bench } });
   await finished;
   await runner.stop();
   report(total, startedAt);
@@ -61,7 +63,7 @@ async function latency() {
   await utils.migrate();
   if (get("waiting", 0)) await add(utils, get("waiting", 0), 5000, new Date(Date.now() + 3600_000));
   let started;
-  const runner = await run({ preset: preset(), taskList: { bench: () => started(performance.now()) } });
+  const runner = await run({ pgPool, preset: preset(), taskList: { bench: () => started(performance.now()) } });
   const ms = [];
   for (let probe = 0; probe < total + 20; probe++) {
     await new Promise((resolve) => setTimeout(resolve, get("gap_ms", 20)));
