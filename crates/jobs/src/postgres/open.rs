@@ -17,6 +17,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, name: "queue", sql: include_str!("migrations/0001_queue.sql") },
     Migration { version: 2, name: "times", sql: include_str!("migrations/0002_times.sql") },
     Migration { version: 3, name: "functions", sql: include_str!("migrations/0003_functions.sql") },
+    Migration { version: 4, name: "leases", sql: include_str!("migrations/0004_leases.sql") },
 ];
 
 /// Connections per reading connection asked for: handlers, heartbeat, settling and the bell need some too.

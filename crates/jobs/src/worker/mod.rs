@@ -9,7 +9,7 @@ mod duties;
 mod heartbeat;
 mod settle;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -104,8 +104,13 @@ struct Shared {
     metrics: Arc<WorkerMetrics>,
     /// Of the metrics, what the database does not have yet.
     unwritten: WorkerMetrics,
+    /// What was claimed ahead, in the order of the queue.
+    waiting: Mutex<VecDeque<InHand>>,
     shutdown: CancellationToken,
 }
+
+/// A claimed job, with the permit that it holds until its end is written.
+type InHand = (JobContext, OwnedSemaphorePermit);
 
 /// What bounds a worker.
 #[derive(Debug)]
@@ -210,6 +215,7 @@ impl Worker {
             counts,
             metrics,
             unwritten,
+            waiting: Mutex::default(),
             shutdown: shutdown.clone(),
         });
 
@@ -222,13 +228,15 @@ impl Worker {
         let mut running = JoinSet::new();
 
         intake(&shared, &permits, &Arc::new(handler), &ended, &mut running, &shutdown).await;
+        if shutdown.is_cancelled() {
+            // What was claimed ahead does not start any more. There is room for every permit.
+            for (context, permit) in shared.waiting().drain(..) {
+                drop(ended.try_send(Ended { context, end: End::Unstarted, permit }));
+            }
+        }
         drop(ended);
         stop_duties.cancel();
 
-        if shutdown.is_cancelled() {
-            // What was claimed ahead does not start any more.
-            permits.slots.close();
-        }
         let all = u32::try_from(in_hand).unwrap_or(u32::MAX);
         if tokio::time::timeout(shared.options.drain, permits.in_hand.acquire_many(all)).await.is_err() {
             shared.release_all().await;
@@ -244,6 +252,7 @@ impl Worker {
         };
         drop(tokio::time::timeout(LAST_WORDS, times).await);
         // Whatever was not written down; contexts refer back to the table.
+        shared.waiting().clear();
         shared.held().clear();
         *shared.counts()
     }
@@ -300,8 +309,8 @@ async fn intake<H, F>(
                 left = left.saturating_sub(jobs.len() as u64);
                 for job in jobs {
                     let Some(permit) = free.split(1) else { break };
-                    let slot = Arc::clone(&permits.slots).try_acquire_owned().ok();
-                    start(shared, handler, ended, running, (job, permit), (slot, &permits.slots), asked_at);
+                    let job = hold(shared, job, permit, asked_at);
+                    start(shared, handler, ended, running, &permits.slots, job);
                 }
                 if full {
                     continue;
@@ -327,19 +336,8 @@ async fn intake<H, F>(
     }
 }
 
-/// Runs the job in a task of its own, as soon as there is a slot if it has none yet.
-fn start<H, F>(
-    shared: &Arc<Shared>,
-    handler: &Arc<H>,
-    ended: &mpsc::Sender<Ended>,
-    running: &mut JoinSet<()>,
-    (job, permit): (Claimed, OwnedSemaphorePermit),
-    (slot, slots): (Option<OwnedSemaphorePermit>, &Arc<Semaphore>),
-    asked_at: Instant,
-) where
-    H: Fn(JobContext) -> F + Send + Sync + 'static,
-    F: Future<Output = Result<(), Failure>> + Send + 'static,
-{
+/// Notes the lease, so that it is kept alive from now on.
+fn hold(shared: &Arc<Shared>, job: Claimed, permit: OwnedSemaphorePermit, asked_at: Instant) -> InHand {
     let id = job.id;
     let context = JobContext::new(Arc::clone(shared), job);
     let held = Held { until: asked_at + shared.options.lease, cancelled: false, context: context.clone() };
@@ -347,30 +345,40 @@ fn start<H, F>(
         // A lease that this worker lost without having noticed yet.
         earlier.context.stopped().cancel();
     }
-    let (handler, ended) = (Arc::clone(handler), ended.clone());
-    let slots = slot.is_none().then(|| Arc::clone(slots));
+    (context, permit)
+}
+
+/// Runs the job in a task of its own, or, when all slots are taken, leaves it to the first that becomes free.
+fn start<H, F>(
+    shared: &Arc<Shared>,
+    handler: &Arc<H>,
+    ended: &mpsc::Sender<Ended>,
+    running: &mut JoinSet<()>,
+    slots: &Arc<Semaphore>,
+    job: InHand,
+) where
+    H: Fn(JobContext) -> F + Send + Sync + 'static,
+    F: Future<Output = Result<(), Failure>> + Send + 'static,
+{
+    let slot = {
+        let mut waiting = shared.waiting();
+        match Arc::clone(slots).try_acquire_owned() {
+            Ok(slot) => slot,
+            Err(_) => return waiting.push_back(job),
+        }
+    };
+    let (shared, handler, ended) = (Arc::clone(shared), Arc::clone(handler), ended.clone());
     running.spawn(async move {
-        let slot = match slots {
-            Some(slots) => tokio::select! {
-                biased;
-                () = context.stopped().cancelled() => Err(End::Stopped),
-                slot = slots.acquire_owned() => match slot {
-                    Ok(slot) if !context.shared().shutdown.is_cancelled() => Ok(slot),
-                    _ => Err(End::Unstarted),
-                },
-            },
-            None => slot.ok_or(End::Unstarted),
-        };
-        let end = match slot {
-            Ok(slot) => {
-                let end = attempt(&context, &*handler).await;
-                drop(slot);
-                end
-            }
-            Err(end) => end,
-        };
-        // Fails only when the worker is gone, and then the lease runs out.
-        drop(ended.send(Ended { context, end, permit }).await);
+        let (mut slot, mut next) = (Some(slot), Some(job));
+        while let Some((context, permit)) = next {
+            let end = match context.stopped().is_cancelled() {
+                true => End::Stopped,
+                false => attempt(&context, &*handler).await,
+            };
+            // Fails only when the worker is gone, and then the lease runs out.
+            drop(ended.send(Ended { context, end, permit }).await);
+            next = shared.next(&mut slot);
+        }
     });
 }
 
@@ -424,6 +432,21 @@ fn text_of(panic: &(dyn std::any::Any + Send)) -> &str {
 impl Shared {
     fn held(&self) -> MutexGuard<'_, HashMap<JobId, Held>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, VecDeque<InHand>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next of the jobs that wait, if the worker is to go on; gives the slot back otherwise.
+    fn next(&self, slot: &mut Option<OwnedSemaphorePermit>) -> Option<InHand> {
+        // To the end of this function, or a job could be left waiting beside a free slot.
+        let mut waiting = self.waiting();
+        let next = if self.shutdown.is_cancelled() { None } else { waiting.pop_front() };
+        if next.is_none() {
+            drop(slot.take());
+        }
+        next
     }
 
     fn waited(&self, ms: Millis) {

@@ -28,6 +28,7 @@ macro_rules! every_database {
 every_database! {
     runs::{
         every_job_runs_once_within_the_concurrency,
+        jobs_claimed_ahead_run_once_within_the_concurrency,
         job_of_ten_times_its_lease_runs_once,
         commit_of_another_handle_wakes_an_idle_worker_at_once,
         full_pool_of_one_class_does_not_hold_up_another,
@@ -37,6 +38,7 @@ every_database! {
     stops::{
         handler_is_dropped_when_its_lease_is_lost,
         stop_lets_running_jobs_finish_and_starts_no_other,
+        jobs_claimed_ahead_do_not_start_after_the_stop_and_lose_no_attempt,
         unfinished_jobs_are_released_soon_after_the_drain_and_lose_no_attempt,
         running_job_is_stopped_at_its_deadline,
         worker_is_done_after_as_many_jobs_as_asked,

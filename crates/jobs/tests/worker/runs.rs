@@ -29,6 +29,31 @@ pub(crate) async fn every_job_runs_once_within_the_concurrency(f: Fixture) {
     assert!(peak.load(Ordering::SeqCst) <= 4);
 }
 
+pub(crate) async fn jobs_claimed_ahead_run_once_within_the_concurrency(f: Fixture) {
+    const JOBS: usize = 2000;
+    f.add(JOBS).await;
+    let counts = Arc::new([const { AtomicUsize::new(0) }; 3]);
+    let counted = Arc::clone(&counts);
+    let settle_within = Duration::from_millis(2);
+    let worker = f.start(WorkerOptions { ahead: 100, settle_within, ..options() }, move |_| {
+        let counts = Arc::clone(&counted);
+        async move {
+            let [runs, now, most] = &*counts;
+            most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            tokio::task::yield_now().await;
+            now.fetch_sub(1, Ordering::SeqCst);
+            runs.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        }
+    });
+    f.until(|s| s.completed_total == JOBS as u64).await;
+    f.stop.cancel();
+    assert_eq!(worker.await.unwrap().completed, JOBS as u64);
+    let [runs, _, most] = &*counts;
+    assert_eq!(runs.load(Ordering::SeqCst), JOBS);
+    assert!(most.load(Ordering::SeqCst) <= options().concurrency);
+}
+
 pub(crate) async fn job_of_ten_times_its_lease_runs_once(f: Fixture) {
     f.add(1).await;
     let lease = Duration::from_millis(500);

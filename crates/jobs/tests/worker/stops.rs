@@ -54,6 +54,29 @@ pub(crate) async fn stop_lets_running_jobs_finish_and_starts_no_other(f: Fixture
     assert_eq!((stats.ready, stats.leased, stats.completed_total), (8, 0, 2));
 }
 
+pub(crate) async fn jobs_claimed_ahead_do_not_start_after_the_stop_and_lose_no_attempt(f: Fixture) {
+    f.add(10).await;
+    let (started, mut starts) = mpsc::channel(10);
+    let (go, _) = tokio::sync::broadcast::channel::<()>(1);
+    let open = go.clone();
+    let worker = f.start(WorkerOptions { concurrency: 1, ahead: 5, ..options() }, move |_| {
+        let (started, mut open) = (started.clone(), open.subscribe());
+        async move {
+            started.send(()).await.unwrap();
+            open.recv().await.unwrap();
+            Ok(())
+        }
+    });
+    starts.recv().await.unwrap();
+    f.until(|s| s.leased == 6).await;
+    f.stop.cancel();
+    f.until(|s| s.leased == 1 && s.ready == 9).await;
+    go.send(()).unwrap();
+    assert_eq!(worker.await.unwrap(), WorkerReport { completed: 1, released: 5, ..Default::default() });
+    assert!(starts.recv().await.is_none());
+    assert!(f.jobs.claim("q", "w", LONG, 10).await.unwrap().iter().all(|j| j.attempt == 1));
+}
+
 /// How often the machine may be too busy for a measurement.
 const TRIES: usize = 8;
 
