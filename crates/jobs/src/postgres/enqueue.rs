@@ -35,22 +35,43 @@ fn plain(job: &NewJob) -> bool {
 
 async fn many(conn: &mut Link<'_>, jobs: &[NewJob], now_ms: Millis) -> Result<Vec<Enqueued>> {
     let column = |of: fn(&NewJob) -> &str| jobs.iter().map(of).collect::<Vec<_>>();
-    let rows = sqlx::query(include_str!("sql/insert_jobs.sql"))
-        .bind(now_ms)
-        .bind(column(|j| &j.queue))
-        .bind(column(|j| &j.lane))
-        .bind(column(|j| j.payload.as_str()))
-        .bind(jobs.iter().map(|j| j.owner.as_deref()).collect::<Vec<_>>())
-        .bind(jobs.iter().map(|j| j.priority).collect::<Vec<_>>())
-        .bind(jobs.iter().map(|j| j.max_attempts.cast_signed()).collect::<Vec<_>>())
-        .bind(jobs.iter().map(|j| j.run_at(now_ms)).collect::<Vec<_>>())
-        .bind(jobs.iter().map(|j| j.deadline_ms).collect::<Vec<_>>())
-        .bind(jobs.iter().map(|j| millis(j.keep)).collect::<Vec<_>>())
-        .fetch_all(conn)
-        .await?;
+    let payloads = column(|j| j.payload.as_str());
+    let query = match jobs {
+        [first, rest @ ..] if rest.iter().all(|j| alike(first, j)) => {
+            sqlx::query(include_str!("sql/insert_alike.sql"))
+                .bind(now_ms)
+                .bind(payloads)
+                .bind(&first.queue)
+                .bind(&first.lane)
+                .bind(&first.owner)
+                .bind(first.priority)
+                .bind(first.max_attempts.cast_signed())
+                .bind(first.run_at(now_ms))
+                .bind(first.deadline_ms)
+                .bind(millis(first.keep))
+        }
+        _ => sqlx::query(include_str!("sql/insert_jobs.sql"))
+            .bind(now_ms)
+            .bind(column(|j| &j.queue))
+            .bind(column(|j| &j.lane))
+            .bind(payloads)
+            .bind(jobs.iter().map(|j| j.owner.as_deref()).collect::<Vec<_>>())
+            .bind(jobs.iter().map(|j| j.priority).collect::<Vec<_>>())
+            .bind(jobs.iter().map(|j| j.max_attempts.cast_signed()).collect::<Vec<_>>())
+            .bind(jobs.iter().map(|j| j.run_at(now_ms)).collect::<Vec<_>>())
+            .bind(jobs.iter().map(|j| j.deadline_ms).collect::<Vec<_>>())
+            .bind(jobs.iter().map(|j| millis(j.keep)).collect::<Vec<_>>()),
+    };
+    let rows = query.fetch_all(conn).await?;
     let mut ids = rows.iter().map(|r| Ok(r.try_get(0)?)).collect::<Result<Vec<i64>>>()?;
     ids.sort_unstable();
     Ok(ids.into_iter().map(|id| Enqueued::New(JobId(id))).collect())
+}
+
+/// Whether two jobs differ in nothing but their payloads (and in what no plain job has).
+fn alike(a: &NewJob, b: &NewJob) -> bool {
+    let key = |j: &NewJob| (j.priority, j.max_attempts, j.delay, j.run_at_ms, j.deadline_ms, j.keep);
+    key(a) == key(b) && a.queue == b.queue && a.lane == b.lane && a.owner == b.owner
 }
 
 /// A job that may have been enqueued before.
