@@ -42,15 +42,22 @@ pub(super) async fn complete(
         let sql = include_str!("sql/remember_completed.sql");
         sqlx::query(sql).bind(&tokens).bind(now_ms).execute(&mut *conn).await?;
     }
-    let rows = sqlx::query(include_str!("sql/complete_jobs.sql"))
-        .bind(tokens)
-        .bind(now_ms)
-        .bind(queue)
-        .fetch_all(&mut *conn)
-        .await?;
+    let query = match range(jobs) {
+        Some((first, last)) => sqlx::query(include_str!("sql/complete_range.sql")).bind(first).bind(last),
+        None => sqlx::query(include_str!("sql/complete_jobs.sql")).bind(tokens),
+    };
+    let rows = query.bind(now_ms).bind(queue).fetch_all(&mut *conn).await?;
     let live: Vec<i64> = serde_json::from_str(only(&rows)?.try_get(0)?)?;
     let job_of: HashMap<i64, JobId> = jobs.iter().map(|j| (j.token.0, j.id)).collect();
     Ok(live.iter().filter_map(|token| job_of.get(token).copied()).collect())
+}
+
+/// The first and the last token, if there is no other in between: those of one claim, as a rule.
+fn range(jobs: &[&Claimed]) -> Option<(i64, i64)> {
+    let mut tokens: Vec<i64> = jobs.iter().map(|j| j.token.0).collect();
+    tokens.sort_unstable();
+    let whole = tokens.windows(2).all(|pair| pair[0] + 1 == pair[1]);
+    Some((*tokens.first()?, *tokens.last()?)).filter(|_| whole)
 }
 
 pub(super) async fn give_up(

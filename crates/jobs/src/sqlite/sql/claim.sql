@@ -13,10 +13,15 @@ SELECT json_group_array(json_array(
 FROM plimsoll_lease l JOIN plimsoll_job j ON j.id = l.job
 WHERE changes() > 0 AND l.token > last_insert_rowid() - changes();
 
-DELETE FROM plimsoll_ready WHERE (queue, lane, priority, ready_at_ms, job) IN (
-    SELECT queue, lane, priority, ready_at_ms, job FROM plimsoll_ready
-    WHERE queue = ?1 AND lane = ?2
-    ORDER BY priority, ready_at_ms, job LIMIT ?3
+-- All up to the last one taken: nothing to look up one by one.
+DELETE FROM plimsoll_ready
+WHERE queue = ?1 AND lane = ?2 AND (priority, ready_at_ms, job) <= (
+    SELECT priority, ready_at_ms, job FROM (
+        SELECT priority, ready_at_ms, job FROM plimsoll_ready
+        WHERE queue = ?1 AND lane = ?2
+        ORDER BY priority, ready_at_ms, job LIMIT ?3
+    )
+    ORDER BY priority DESC, ready_at_ms DESC, job DESC LIMIT 1
 );
 
 UPDATE plimsoll_queue SET ready = ready - changes(), leased = leased + changes() WHERE name = ?1;
