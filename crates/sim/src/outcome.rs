@@ -82,6 +82,8 @@ pub struct Point {
     pub arrivals: u64,
     /// Requests over the limit, by when they were started.
     pub over_slo: u64,
+    /// Requests that waited too long, by when they were started.
+    pub over_wait: u64,
     /// Instances that serve.
     pub ready: u32,
     /// Instances that are on their way.

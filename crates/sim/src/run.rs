@@ -62,7 +62,7 @@ struct Run<'a, W> {
     direction: i8,
     outcome: Events,
     series: Vec<Point>,
-    at_last_point: (u64, u64),
+    at_last_point: (u64, u64, u64),
 }
 
 /// What is counted about decisions while it is measured.
@@ -131,7 +131,7 @@ pub fn run<W: Workload>(setup: &Setup, scaler: &Scaler, workload: W) -> Outcome 
         direction: 0,
         outcome: Events::default(),
         series: Vec::new(),
-        at_last_point: (0, 0),
+        at_last_point: (0, 0, 0),
     };
     run.drive()
 }
@@ -266,7 +266,7 @@ impl<W: Workload> Run<'_, W> {
         self.tally = Tally::new(self.setup.limits);
         self.outcome = Events { peak: self.fleet.replicas(), ..Events::default() };
         self.series.clear();
-        self.at_last_point = (self.station.counts.weighted_arrivals, 0);
+        self.at_last_point = (self.station.counts.weighted_arrivals, 0, 0);
     }
 
     fn next_planned_s(&mut self) -> f64 {
@@ -361,18 +361,20 @@ impl<W: Workload> Run<'_, W> {
     }
 
     fn point(&mut self) {
-        let (arrivals, over_slo) = (self.station.counts.weighted_arrivals, self.tally.over_slo);
+        let arrivals = self.station.counts.weighted_arrivals;
+        let (over_slo, over_wait) = (self.tally.over_slo, self.tally.over_wait);
         let ready = self.fleet.ready();
         self.series.push(Point {
             at_s: self.now_s,
             arrivals: arrivals - self.at_last_point.0,
             over_slo: over_slo - self.at_last_point.1,
+            over_wait: over_wait - self.at_last_point.2,
             ready,
             starting: self.fleet.replicas() - ready,
             waiting: self.station.waiting.len() as u64,
             in_flight: self.station.in_service(self.now_s),
         });
-        self.at_last_point = (arrivals, over_slo);
+        self.at_last_point = (arrivals, over_slo, over_wait);
     }
 
     fn finish(mut self) -> Outcome {
