@@ -1,8 +1,12 @@
-//! The search for better parameters: a grid around a policy, and what of it is worth looking at.
+//! The search for better parameters: a grid around a policy, what of it is worth looking at, and what to take.
+
+mod choice;
 
 use plimsoll_scale::spec::policy::ScalingPolicy;
 use plimsoll_scale::spec::{Behavior, HpaSpec, MetricSpec, PolicyKind, RatePolicy, ScalingRules, Target};
 use serde::{Deserialize, Serialize};
+
+pub use choice::{Trial, least_harm_in_parts};
 
 /// A policy with other parameters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

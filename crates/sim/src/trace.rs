@@ -135,7 +135,10 @@ pub fn read(
 fn requests(records: Vec<Record>, service: &ServiceTime, random: &mut Random) -> Result<Trace, TraceError> {
     let first_s = records.iter().map(|record| record.arrival_s).fold(f64::INFINITY, f64::min);
     if records.is_empty() {
-        return Err(TraceError::at(1, "there is no request in it"));
+        return Err(TraceError::at(
+            1,
+            "there is no request in it. hint: one line per request, below the heading if the format has one",
+        ));
     }
     let mut requests: Vec<Request> = records
         .iter()
@@ -152,7 +155,10 @@ fn requests(records: Vec<Record>, service: &ServiceTime, random: &mut Random) ->
 fn rates(mut steps: Vec<RateStep>) -> Result<Trace, TraceError> {
     steps.sort_by(|a, b| a.from_s.total_cmp(&b.from_s));
     let Some(first_s) = steps.first().map(|step| step.from_s) else {
-        return Err(TraceError::at(1, "there is no rate in it"));
+        return Err(TraceError::at(
+            1,
+            "there is no rate in it. hint: one line per step, such as `0,12.5` below `t_seconds,req_per_s`",
+        ));
     };
     steps.iter_mut().for_each(|step| step.from_s -= first_s);
     let until_s = match steps.as_slice() {

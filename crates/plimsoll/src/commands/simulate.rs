@@ -4,6 +4,7 @@ mod args;
 mod optimize;
 mod plot;
 mod policy_file;
+mod progress;
 mod report;
 mod service_file;
 mod trace_file;
@@ -16,6 +17,7 @@ use plimsoll_sim::{Limits, Outcome, PolicyScaler, Scaler, Service, Setup, run as
 
 pub(crate) use args::SimulateArgs;
 use policy_file::Named;
+use progress::Progress;
 use service_file::ServiceFile;
 
 use crate::{exit::ExitStatus, printer::Printer};
@@ -67,9 +69,11 @@ fn compare(args: &SimulateArgs, printer: Printer) -> anyhow::Result<()> {
     let scene = Scene::new(service, read.trace, args)?;
     let head = report::Head::new(&args.trace, read.format, &scene, args);
 
-    let series_step_s = (args.plot.is_some() || args.json).then(|| scene.step_s());
+    let series_step_s = (args.plot.is_some() || args.json || args.optimize).then(|| scene.step_s());
+    let progress = Progress::new(policies.len());
     let mut runs: Vec<(Named, Outcome)> = Vec::new();
     for policy in policies {
+        progress.name(&policy.name);
         let outcome = scene.run(&policy.scaler()?, policy.is_own(), series_step_s);
         if !outcome.flow.adds_up() {
             bail!(
@@ -78,15 +82,17 @@ fn compare(args: &SimulateArgs, printer: Printer) -> anyhow::Result<()> {
                 outcome.flow
             );
         }
+        progress.done();
         runs.push((policy, outcome));
     }
     let fronts = match args.optimize {
         true => runs
             .iter()
-            .map(|(policy, outcome)| optimize::front(&scene, policy, outcome))
+            .map(|(policy, outcome)| optimize::front(&scene, policy, outcome, &progress))
             .collect::<Result<_, _>>()?,
         false => Vec::new(),
     };
+    drop(progress);
     if let Some(path) = &args.plot {
         let lines: Vec<(&str, &Outcome)> =
             runs.iter().map(|(policy, run)| (policy.name.as_str(), run)).collect();
@@ -119,7 +125,7 @@ impl Scene {
                 Load::Rates(steps, until_s)
             }
         };
-        let (offered, p95_s) = load.figures(&service)?;
+        let (offered, p95_s) = load.figures(&service).with_context(|| args.trace.display().to_string())?;
         let needed = (offered / f64::from(service.slots) / 0.7).ceil().max(1.0) as u32;
         Ok(Self {
             limits: Limits {

@@ -75,19 +75,20 @@ impl Memory {
 
     /// Every second weighs as much as its demand, that is, its requests.
     fn quantile_milli(&self, quantile: f64) -> u64 {
-        let Some(&highest) = self.levels.iter().max() else { return 0 };
-        let mut seconds = vec![0_u32; usize::from(highest) + 1];
-        for &level in &self.levels {
-            seconds[usize::from(level)] += 1;
-        }
-        let weigh = |(level, &count): (usize, &u32)| milli(level) * f64::from(count);
-        let total: f64 = seconds.iter().enumerate().map(weigh).sum();
+        let demanding = || self.levels.iter().copied().filter(|&level| level > 0);
+        // Only the levels that occur: calm traffic needs a few hundred, not all of them.
+        let (Some(lowest), Some(highest)) = (demanding().min(), demanding().max()) else { return 0 };
+        let mut seconds = vec![0_u32; usize::from(highest - lowest) + 1];
+        demanding().for_each(|level| seconds[usize::from(level - lowest)] += 1);
+        let counted = || seconds.iter().enumerate().filter(|(_, count)| **count > 0);
+        let weigh = |(above, &count): (usize, &u32)| milli(usize::from(lowest) + above) * f64::from(count);
+        let total: f64 = counted().map(weigh).sum();
         let mut beyond = 0.0;
         // From above, so that the share beyond the answer is what is kept small.
-        for (level, count) in seconds.iter().enumerate().rev() {
-            beyond += weigh((level, count));
+        for (above, count) in counted().rev() {
+            beyond += weigh((above, count));
             if beyond > (1.0 - quantile) * total {
-                return milli(level).ceil() as u64;
+                return milli(usize::from(lowest) + above).ceil() as u64;
             }
         }
         0

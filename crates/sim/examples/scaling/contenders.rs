@@ -4,12 +4,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use plimsoll_scale::policy::Policy;
 use plimsoll_scale::spec::policy::ScalingPolicy;
-use plimsoll_sim::search::{Variant, variants};
+use plimsoll_sim::search::{Trial, Variant, variants};
 use plimsoll_sim::workload::List;
-use plimsoll_sim::{Keda, Outcome, PolicyScaler, Request, Scaler, Timing, run};
+use plimsoll_sim::{Keda, Outcome, PolicyScaler, Request, Scaler, Setup, Timing, run};
 use serde_json::json;
 
-use crate::Scene;
+use crate::{PARTS, Scene};
 
 /// A family of policies.
 pub(crate) struct Family {
@@ -21,6 +21,8 @@ pub(crate) struct Family {
 pub(crate) struct Contender {
     pub(crate) words: String,
     pub(crate) trained: Figures,
+    /// What it cost in equal parts of its training.
+    pub(crate) trial: Trial,
     scaler: Scaler,
     timing: Timing,
 }
@@ -62,33 +64,26 @@ fn external(metric: &str, target: &str) -> ScalingPolicy {
     }))
 }
 
-/// `demandQuantile` and `concurrency`, each with and without a hold.
+/// `demandQuantile` and `concurrency`, each with several holds: no more variants than the others have.
 pub(crate) fn ours() -> Family {
     let mut all = Vec::new();
-    let mut add =
-        |words: String, body: serde_json::Value| all.push(Variant { changes: words, spec: read(body) });
-    for hold_s in [0, 120, 300] {
+    let mut add = |words: String, hold_s: u32, name: &str, rule: serde_json::Value| {
         let behavior = json!({"scaleDown": {"stabilizationWindowSeconds": hold_s}});
+        let body = json!({"minReplicas": 1, "maxReplicas": MOST, "behavior": behavior, name: rule});
+        all.push(Variant { changes: format!("{words}, hold {hold_s} s"), spec: read(body) });
+    };
+    for hold_s in [0, 300] {
         for window_s in [120, 300, 600, 1200, 2400] {
-            for quantile in [0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98, 1.0] {
+            for quantile in [0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 1.0] {
                 let rule = json!({"quantile": quantile, "windowSeconds": window_s, "perInstance": "8"});
-                let words = format!("quantile {quantile} of {window_s} s, hold {hold_s} s");
-                add(
-                    words,
-                    json!({"minReplicas": 1, "maxReplicas": MOST, "demandQuantile": rule, "behavior": behavior}),
-                );
+                add(format!("quantile {quantile} of {window_s} s"), hold_s, "demandQuantile", rule);
             }
         }
     }
-    for hold_s in [60, 300, 900] {
-        let behavior = json!({"scaleDown": {"stabilizationWindowSeconds": hold_s}});
-        for target in [5, 6, 7, 8, 10, 12, 16] {
-            let rule = json!({"target": target.to_string()});
-            let words = format!("concurrency {target}, hold {hold_s} s");
-            add(
-                words,
-                json!({"minReplicas": 1, "maxReplicas": MOST, "concurrency": rule, "behavior": behavior}),
-            );
+    // A target above the slots cannot be told from a queue, which would call for ever more instances.
+    for hold_s in [60, 120, 300, 900] {
+        for target in ["4", "5", "6", "6.5", "7", "7.5"] {
+            add(format!("concurrency {target}"), hold_s, "concurrency", json!({"target": target}));
         }
     }
     Family { variants: all, keda: None }
@@ -110,8 +105,11 @@ pub(crate) fn try_all(scene: &Scene<'_>, family: Family, timing: Timing) -> Vec<
             let policy = Policy::compile(variant.spec.clone()).expect("a policy of the grid");
             let scaler = PolicyScaler { keda: family.keda, ..PolicyScaler::new(policy) };
             let scaler = Scaler::Policy(Box::new(scaler));
-            let trained = figures(scene, &scaler, timing, scene.train_from_s(), scene.first_half);
-            done.push((index, Contender { words: variant.changes.clone(), trained, scaler, timing }));
+            let mut setup = scene.setup(timing, scene.train_from_s());
+            setup.series_step_s = Some(scene.series_step_s());
+            let outcome = checked(&setup, &scaler, scene.first_half);
+            let (trained, trial) = (Figures::of(&outcome), Trial::of(&outcome, PARTS));
+            done.push((index, Contender { words: variant.changes.clone(), trained, trial, scaler, timing }));
         }
         done
     };
@@ -124,13 +122,31 @@ pub(crate) fn try_all(scene: &Scene<'_>, family: Family, timing: Timing) -> Vec<
     all.into_iter().map(|(_, contender)| contender).collect()
 }
 
-fn figures(scene: &Scene<'_>, scaler: &Scaler, timing: Timing, from_s: f64, requests: &[Request]) -> Figures {
-    let outcome: Outcome = run(&scene.setup(timing, from_s), scaler, List::new(requests));
+/// Runs, and sees to it that no request was lost or made up.
+pub(crate) fn checked(setup: &Setup, scaler: &Scaler, requests: &[Request]) -> Outcome {
+    let outcome = run(setup, scaler, List::new(requests));
     assert!(outcome.flow.adds_up(), "{:?}", outcome.flow);
-    Figures {
-        over_slo: outcome.over_slo_pct(),
-        waited: outcome.over_wait_pct(),
-        hours: outcome.replica_hours(),
+    outcome
+}
+
+// === impl Family ===
+
+impl Family {
+    /// Without the search.
+    pub(crate) fn unsearched(self) -> Self {
+        Self { variants: self.variants.into_iter().take(1).collect(), ..self }
+    }
+}
+
+// === impl Figures ===
+
+impl Figures {
+    pub(crate) fn of(outcome: &Outcome) -> Self {
+        Self {
+            over_slo: outcome.over_slo_pct(),
+            waited: outcome.over_wait_pct(),
+            hours: outcome.replica_hours(),
+        }
     }
 }
 
@@ -139,6 +155,7 @@ fn figures(scene: &Scene<'_>, scaler: &Scaler, timing: Timing, from_s: f64, requ
 impl Contender {
     /// On the second half, warmed up by the first.
     pub(crate) fn test(&self, scene: &Scene<'_>) -> Figures {
-        figures(scene, &self.scaler, self.timing, scene.test_from_s(), scene.requests)
+        let setup = scene.setup(self.timing, scene.test_from_s());
+        Figures::of(&checked(&setup, &self.scaler, scene.requests))
     }
 }

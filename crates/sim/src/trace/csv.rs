@@ -16,7 +16,10 @@ pub(super) fn read(
         !line.is_empty() && !line.starts_with('#')
     });
     let Some((heading_line, heading)) = lines.next() else {
-        return Err(TraceError::at(1, "the file is empty"));
+        return Err(TraceError::at(
+            1,
+            "the file is empty. hint: begin with a heading such as `arrival_s,service_s`, then one line per request",
+        ));
     };
     let names: Vec<String> = fields(heading).map(|name| name.to_owned()).collect();
     let find = |what| columns.find(what, &names).map_err(|what| TraceError::at(heading_line + 1, what));
@@ -37,7 +40,11 @@ pub(super) fn read(
         let cells: Vec<&str> = fields(line).collect();
         let wrong = |column: usize, what: &str| {
             let cell = cells.get(column).copied().unwrap_or("nothing");
-            TraceError::at(index + 1, format!("`{cell}` in column `{}` is not {what}", names[column]))
+            let name = &names[column];
+            let what = format!(
+                "`{cell}` in column `{name}` is not {what}. hint: mend or remove the line, or name another column"
+            );
+            TraceError::at(index + 1, what)
         };
         let number = |column: usize| {
             let value = cells.get(column).and_then(|cell| cell.parse::<f64>().ok());

@@ -13,7 +13,7 @@ pub(super) fn read(text: &str, columns: &Columns) -> Result<Vec<Record>, TraceEr
     for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let wrong = |what: String| TraceError::at(index + 1, what);
         let object: Map<String, Value> =
-            serde_json::from_str(line).map_err(|error| wrong(format!("not a JSON object: {error}")))?;
+            serde_json::from_str(line).map_err(|error| wrong(format!("not a JSON object: {error}. hint: one object per line, such as {{\"timestamp\": 0, \"output_length\": 52}}")))?;
         let names: Vec<String> = object.keys().cloned().collect();
         let field = |what| {
             let found = columns.find(what, &names).map_err(&wrong)?;

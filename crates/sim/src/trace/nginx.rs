@@ -16,7 +16,7 @@ pub(super) fn read(text: &str) -> Result<Vec<Record>, TraceError> {
         let ended =
             jiff::fmt::strtime::parse("%d/%b/%Y:%H:%M:%S %z", time).and_then(|parts| parts.to_timestamp());
         let ended_s = ended
-            .map_err(|_| wrong(&format!("`{time}` is not a time such as 10/Oct/2025:13:55:36 +0000")))?;
+            .map_err(|_| wrong(&format!("`{time}` is not a time such as 10/Oct/2025:13:55:36 +0000. hint: nginx writes it as `[$time_local]`")))?;
         let ended_s = ended_s.as_second() as f64;
         if ended_s.total_cmp(&second.0).is_ne() {
             spread(&mut records, second.1);

@@ -34,7 +34,9 @@ pub(super) fn read(text: &str) -> Result<Vec<RateStep>, TraceError> {
     if let Some(error) = failed {
         return Err(TraceError::at(1, format!("the query failed: {error}")));
     }
-    let data = answer.data.ok_or_else(|| TraceError::at(1, "there is no `data` in it"))?;
+    let data = answer.data.ok_or_else(|| {
+        TraceError::at(1, "there is no `data` in it. hint: save the whole answer of /api/v1/query_range")
+    })?;
     if data.kind != "matrix" {
         let what = format!("the result is a {}, not a matrix. hint: use /api/v1/query_range", data.kind);
         return Err(TraceError::at(1, what));

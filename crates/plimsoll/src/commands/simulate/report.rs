@@ -6,7 +6,8 @@ use plimsoll_sim::trace::Format;
 use plimsoll_sim::{Outcome, Timing};
 use serde::Serialize;
 
-use super::{Load, Named, Scene, args::SimulateArgs, optimize::Front, service_file::ServiceFile};
+use super::optimize::{Front, PARTS};
+use super::{Load, Named, Scene, args::SimulateArgs, service_file::ServiceFile};
 use crate::{printer::Printer, table::Table};
 
 /// Every assumption of the comparison.
@@ -83,15 +84,14 @@ impl Head {
             || format!("rates, {} arrivals", said(&service.arrivals)),
             |requests| format!("{requests} requests"),
         );
+        let times = match self.times {
+            1 => String::new(),
+            times => format!(", every one {times} times, copies up to {} s later", self.jitter_s),
+        };
         let mut lines = vec![
+            format!("trace     {} ({what} in {}{times})", self.trace, hours(self.span_s)),
             format!(
-                "trace     {} ({what} in {}, every one {} times)",
-                self.trace,
-                hours(self.span_s),
-                self.times
-            ),
-            format!(
-                "service   {} slots, start-up {}, {} to begin with, price {} an hour, service time {}",
+                "service   {} slots, start-up {}, {} to begin with, price {} an hour, service time where the trace has none: {}",
                 service.slots,
                 said(&service.startup),
                 self.initial_replicas,
@@ -175,7 +175,7 @@ pub(super) fn text(head: &Head, runs: &[(Named, Outcome)], fronts: &[Front], pri
             format!("{:.2} %", run.over_wait_pct()),
             times(run.wait),
             times(run.response),
-            format!("{:.1}", run.replica_hours()),
+            format!("{:.2}", run.replica_hours()),
             format!("{:.2}", run.cost),
             format!("{}/{}", run.scale_ups, run.scale_downs),
             format!("{:.1}", run.reversals_per_hour()),
@@ -191,13 +191,16 @@ pub(super) fn text(head: &Head, runs: &[(Named, Outcome)], fronts: &[Front], pri
         printer.data(format!("{share:.2} % of the requests take longer than the limit without any wait: no policy can help them"));
     }
     for front in fronts {
-        printer.data(format!(
-            "\n{}: {} variants tried, worth looking at (* as given):",
-            front.policy, front.tried
-        ));
+        let Front { policy, tried, points } = front;
+        printer.data(format!("\n{policy}: {tried} variants tried, worth looking at (* as given, + hurts least of those that cost no more than it in any of {PARTS} parts of the time):"));
         let mut table = Table::new(["", "over SLO", "waited", "hours", "cost", "changes"]);
-        for point in &front.points {
-            let mark = if point.given { "*" } else { "" };
+        for point in points {
+            let mark = match (point.given, point.steady) {
+                (true, true) => "*+",
+                (true, false) => "*",
+                (false, true) => "+",
+                (false, false) => "",
+            };
             let changes = match (point.given, point.on_front) {
                 (true, true) => "as given".to_owned(),
                 (true, false) => "as given, beaten by others".to_owned(),
@@ -207,7 +210,7 @@ pub(super) fn text(head: &Head, runs: &[(Named, Outcome)], fronts: &[Front], pri
                 mark.to_owned(),
                 format!("{:.2} %", point.over_slo_pct),
                 format!("{:.2} %", point.over_wait_pct),
-                format!("{:.1}", point.replica_hours),
+                format!("{:.2}", point.replica_hours),
                 format!("{:.2}", point.cost),
                 changes,
             ]);

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use plimsoll_sim::trace::ServiceTime;
 use plimsoll_sim::workload::ArrivalProcess;
 use plimsoll_sim::{Delay, Timing};
@@ -50,14 +50,35 @@ pub(super) enum Seconds {
 pub(super) fn read(path: Option<&Path>) -> anyhow::Result<ServiceFile> {
     let Some(path) = path else { return Ok(ServiceFile::default()) };
     let name = path.display();
-    let text = std::fs::read_to_string(path).with_context(|| format!("{name}"))?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| anyhow::anyhow!("{name}: {error}. hint: give the path of a readable file"))?;
     let documents = yaml::documents(&text).map_err(|error| anyhow::anyhow!("{name}:{error}"))?;
     let [document] = documents.as_slice() else {
         bail!("{name}: one document is expected, there are {}", documents.len())
     };
-    let file: ServiceFile = serde_json::from_value(document.clone()).with_context(|| format!("{name}"))?;
-    file.check().with_context(|| format!("{name}"))?;
+    let at = |what: String| match line_of(&text, &what) {
+        Some(line) => anyhow::anyhow!("{name}:{line}: {what}"),
+        None => anyhow::anyhow!("{name}: {what}"),
+    };
+    let file: ServiceFile = serde_json::from_value(document.clone())
+        .map_err(|error| at(format!("{error}. hint: the fields are described in crates/sim/README.md")))?;
+    file.check().map_err(|error| at(error.to_string()))?;
     Ok(file)
+}
+
+/// The line of the key that a complaint is about: what is in backticks, or the path that it begins with, as far down as it
+/// has lines of its own.
+fn line_of(text: &str, complaint: &str) -> Option<usize> {
+    let quoted = complaint.split('`').nth(1);
+    let path = quoted.or_else(|| complaint.split(' ').next())?.split('.');
+    let mut found = None;
+    for key in path {
+        let from = found.unwrap_or(0);
+        let is_key = |line: &str| line.split_once(':').is_some_and(|(word, _)| word.trim() == key);
+        let Some(index) = text.lines().skip(from).position(is_key) else { break };
+        found = Some(from + index + 1);
+    }
+    found
 }
 
 // === impl ServiceFile ===
@@ -101,7 +122,7 @@ impl ServiceFile {
         }
         let sound = |value: f64| value.is_finite() && value >= 0.0;
         if self.slots == 0 || self.slots > 100_000 {
-            bail!("slots must be between 1 and 100000");
+            bail!("slots must be between 1 and 100000, not {}", self.slots);
         }
         if !sound(self.startup().mean_s()) || !sound(self.price_per_hour) || !sound(self.slo_wait_s) {
             bail!("startup, price_per_hour and slo_wait_s must be numbers of at least 0");
@@ -126,5 +147,21 @@ impl ServiceFile {
             Seconds::Fixed(s) => Delay::Fixed { s },
             Seconds::Drawn(delay) => delay,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn complaints_find_their_line() {
+        let text =
+            "slots: 4\nown_control:\n  window_s: 5\ncontrol:\n  scrape: { period_s: 15 }\n  window_s: 0\n";
+        assert_eq!(line_of(text, "slots must be above zero"), Some(1));
+        assert_eq!(line_of(text, "unknown field `control`, expected one of `slots`"), Some(4));
+        assert_eq!(line_of(text, "control.window_s must be at least 0.01"), Some(6));
+        assert_eq!(line_of(text, "control.scrape.period_s must be at least 0.01"), Some(5));
+        assert_eq!(line_of(text, "nothing like it"), None);
     }
 }

@@ -26,7 +26,8 @@ pub(super) fn read(
     seed: u64,
 ) -> anyhow::Result<TraceFile> {
     let name = path.display();
-    let file = std::fs::File::open(path).with_context(|| format!("{name}"))?;
+    let file = std::fs::File::open(path)
+        .map_err(|error| anyhow!("{name}: {error}. hint: give the path of a readable file"))?;
     let mut bytes = Vec::new();
     file.take(MAX_BYTES + 1).read_to_end(&mut bytes).with_context(|| format!("{name}"))?;
     if bytes.starts_with(&ZSTD) {
