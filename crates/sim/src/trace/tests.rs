@@ -61,11 +61,14 @@ fn access_logs_begin_when_requests_began() {
 fn bad_lines_are_named() {
     let line = |text: &str| read_as_found(text).expect_err("it is wrong");
     let error = line("arrival_s,service_s\n1,2\n2,fast\n");
-    assert_eq!(error.to_string(), "3: `fast` in column `service_s` is not a number of at least 0. hint: mend or remove the line, or name another column");
+    assert_eq!(
+        error.to_string(),
+        "3: `fast` in column `service_s` is not a number of at least 0. hint: mend or remove the line, or name another column"
+    );
     assert_eq!(line("a,b\n1,2\n").line, 1);
     assert_eq!(
         line("arrival_s,service_s\nsoon,2\n").to_string(),
-        "2: `soon` in column `arrival_s` is not a time"
+        "2: `soon` in column `arrival_s` is not a time. hint: mend or remove the line, or name another column"
     );
     assert_eq!(line("{\"timestamp\": 1}\n{\"timestamp\": \n").line, 2);
     assert_eq!(line("").line, 1);
