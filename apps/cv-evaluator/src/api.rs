@@ -37,6 +37,7 @@ use crate::settings::ServeSettings;
 use crate::store::{Intake, Store};
 
 pub use docs::document;
+pub(crate) use evaluate::from_job;
 pub use views::receipt_json;
 
 /// Largest JSON body, bytes.

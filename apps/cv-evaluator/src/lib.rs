@@ -5,6 +5,7 @@ pub mod admin;
 pub mod api;
 pub mod metrics;
 mod pipeline;
+mod requests;
 pub mod serve;
 pub mod settings;
 pub mod spool;

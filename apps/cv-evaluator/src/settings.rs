@@ -8,10 +8,11 @@ use app_kit::health::Identity;
 use app_kit::network::Network;
 use app_kit::settings::{Mistakes, Settings};
 use cv_scoring::{ApiKey, EmbeddingsConfig, OpenAiConfig, QdrantConfig};
-use plimsoll_jobs::JobsOptions;
+use plimsoll_jobs::{JobsOptions, MAX_NAME_BYTES};
 
 use crate::admin::{AdminSettings, PasswordHash};
 use crate::api::auth::{ApiKeys, KeyDigest};
+use crate::store::QUEUE;
 
 /// Every variable with what it means; the same names are read below, and a test holds the two together.
 pub const VARIABLES: &[(&str, &str)] = &[
@@ -52,6 +53,14 @@ pub const VARIABLES: &[(&str, &str)] = &[
     (
         "JOB_MAX_WAIT_S",
         "longest wait for a worker before an evaluation fails, seconds; default: as long as it takes",
+    ),
+    (
+        "REQUESTS_QUEUE",
+        "queue with requests for evaluations, as plimsoll-kafka ingest fills it; default none",
+    ),
+    (
+        "RESULTS_TOPIC",
+        "topic for the ends of evaluations, which plimsoll-kafka outbox publishes; default none",
     ),
     (
         "DATA_RETENTION_DAYS",
@@ -119,8 +128,8 @@ pub struct ServeSettings {
     pub admin: Option<AdminSettings>,
     /// Attempts before an evaluation fails.
     pub job_max_attempts: u32,
-    /// Longest wait for a worker; none waits for ever.
-    pub job_max_wait: Option<Duration>,
+    /// Longest wait for a worker, milliseconds; none waits for ever.
+    pub job_max_wait_ms: Option<i64>,
 }
 
 /// Settings of `work`.
@@ -140,6 +149,14 @@ pub struct WorkSettings {
     pub extract: app_documents::Limits,
     /// None for the baseline.
     pub openai: Option<OpenAiConfig>,
+    /// Queue with requests for evaluations.
+    pub requests_queue: Option<String>,
+    /// Attempts of evaluations that are asked for there, and …
+    pub job_max_attempts: u32,
+    /// … their longest wait for a worker, milliseconds; none waits for ever.
+    pub job_max_wait_ms: Option<i64>,
+    /// Topic for the ends of evaluations.
+    pub results_topic: Option<String>,
 }
 
 const MIB: u64 = 1024 * 1024;
@@ -173,9 +190,7 @@ impl ServeSettings {
             cors_origins: env.list("CORS_ALLOW_ORIGINS", ""),
             admin: read_admin(&mut env),
             job_max_attempts: narrow(env.number("JOB_MAX_ATTEMPTS", 5, 1..=100)),
-            job_max_wait: env
-                .text("JOB_MAX_WAIT_S")
-                .map(|_| Duration::from_secs(env.number("JOB_MAX_WAIT_S", 3600, 1..=30 * 86_400))),
+            job_max_wait_ms: read_max_wait_ms(&mut env),
             common,
         };
         env.finish(settings)
@@ -208,6 +223,10 @@ impl WorkSettings {
             },
             extract,
             openai: read_scorer(&mut env),
+            requests_queue: read_requests_queue(&mut env),
+            job_max_attempts: narrow(env.number("JOB_MAX_ATTEMPTS", 5, 1..=100)),
+            job_max_wait_ms: read_max_wait_ms(&mut env),
+            results_topic: read_results_topic(&mut env),
             common,
         };
         env.finish(settings)
@@ -253,6 +272,38 @@ impl Common {
                 .unwrap_or(10_000),
         }
     }
+}
+
+fn read_max_wait_ms(env: &mut Settings) -> Option<i64> {
+    env.text("JOB_MAX_WAIT_S")?;
+    i64::try_from(env.number("JOB_MAX_WAIT_S", 3600, 1..=30 * 86_400) * 1000).ok()
+}
+
+fn read_requests_queue(env: &mut Settings) -> Option<String> {
+    let queue = env.text("REQUESTS_QUEUE")?;
+    if queue == QUEUE {
+        env.mistake(
+            "REQUESTS_QUEUE",
+            format!("`{QUEUE}` is the queue of the evaluations themselves"),
+            "give requests a queue of their own, e.g. evaluate-requests, and KAFKA_QUEUE of the ingest the same",
+        );
+    } else if queue.len() > MAX_NAME_BYTES || queue.chars().any(char::is_control) {
+        let hint = format!("give 1 to {MAX_NAME_BYTES} bytes without control characters");
+        env.mistake("REQUESTS_QUEUE", "this is no name of a queue", hint);
+    }
+    Some(queue)
+}
+
+fn read_results_topic(env: &mut Settings) -> Option<String> {
+    let topic = env.text("RESULTS_TOPIC")?;
+    if !plimsoll_kafka::outbox::is_topic(&topic) {
+        env.mistake(
+            "RESULTS_TOPIC",
+            "Kafka would not take this as the name of a topic",
+            "give 1 to 249 letters, digits, dots, dashes and underscores",
+        );
+    }
+    Some(topic)
 }
 
 fn read_admin(env: &mut Settings) -> Option<AdminSettings> {
@@ -390,6 +441,27 @@ mod tests {
         assert!(same.api_key.is_some() && same.base_url == "http://127.0.0.1:1/v1");
         variables.push(("EMBEDDINGS_BASE_URL", "http://127.0.0.1:2/v1"));
         assert!(embeddings(&variables).api_key.is_none());
+    }
+
+    #[test]
+    fn names_that_no_queue_and_no_broker_take_are_told_before_the_start() {
+        for (name, value, told) in [
+            ("REQUESTS_QUEUE", "evaluate", "queue of the evaluations themselves"),
+            ("REQUESTS_QUEUE", "a\u{1}b", "no name of a queue"),
+            ("RESULTS_TOPIC", "no spaces", "Kafka would not take"),
+        ] {
+            let mistakes = WorkSettings::read(env(&[(name, value)])).unwrap_err().to_string();
+            assert!(mistakes.contains(name) && mistakes.contains(told), "{mistakes}");
+        }
+        let good = [
+            ("REQUESTS_QUEUE", "evaluate-requests"),
+            ("RESULTS_TOPIC", "results.v1"),
+            ("JOB_MAX_WAIT_S", "60"),
+        ];
+        let settings = WorkSettings::read(env(&good)).unwrap();
+        assert_eq!(settings.requests_queue.as_deref(), Some("evaluate-requests"));
+        assert_eq!(settings.results_topic.as_deref(), Some("results.v1"));
+        assert_eq!(settings.job_max_wait_ms, Some(60_000));
     }
 
     #[test]

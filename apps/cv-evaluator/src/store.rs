@@ -9,6 +9,7 @@ mod dead;
 mod erase;
 mod evaluations;
 mod intake;
+mod outcome;
 mod results;
 mod retention;
 mod uploads;
@@ -50,6 +51,7 @@ const COUNTER_SHARDS: i64 = 8;
 pub struct Store {
     jobs: Jobs,
     pool: Pool,
+    outcomes: Option<outcome::Outcomes>,
 }
 
 /// Why the store did not do what was asked.
@@ -94,7 +96,7 @@ impl Store {
             Pool::Postgres(_) => POSTGRES,
         };
         jobs.migrate("cv-evaluator", migrations).await?;
-        Ok(Self { jobs, pool })
+        Ok(Self { jobs, pool, outcomes: None })
     }
 
     /// The queue in the same database.

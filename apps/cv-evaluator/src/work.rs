@@ -19,6 +19,7 @@ use tracing::Instrument as _;
 
 use crate::metrics::{QueueMetrics, WorkMetrics};
 use crate::pipeline::{AttemptError, Pipeline};
+use crate::requests;
 use crate::serve::{StartError, database_check, listen, open_store};
 use crate::settings::WorkSettings;
 use crate::store::{DeadReader, FailedAttempt, JobBody, Lease, QUEUE, Spent, Store, UploadReader, Work};
@@ -66,7 +67,10 @@ pub async fn work(
     let scorer = Arc::new(scorer);
     prepare(&scorer).await?;
     let common = settings.common;
-    let store = open_store(&common).await?;
+    let mut store = open_store(&common).await?;
+    if let Some(topic) = settings.results_topic {
+        store = store.tell_outcomes(topic).await?;
+    }
     let (listener, address) = listen(&common).await?;
     let mut registry = Registry::default();
     let http = HttpMetrics::register(&mut registry);
@@ -116,8 +120,20 @@ pub async fn work(
         drain: common.drain.mul_f64(0.8),
         ..WorkerOptions::default()
     };
+    let terms =
+        requests::Terms { max_attempts: settings.job_max_attempts, max_wait_ms: settings.job_max_wait_ms };
+    let taking = settings.requests_queue.map(|queue| {
+        let worker =
+            Worker::new(store.jobs().clone(), queue, WorkerOptions { concurrency: 1, ..options.clone() });
+        let store = store.clone();
+        let handler = move |context| requests::take(store.clone(), terms, context);
+        tokio::spawn(worker.run(handler, shutdown.clone()))
+    });
     let handler = move |context| handle(Arc::clone(&shared), context);
     let report = Worker::new(store.jobs().clone(), QUEUE, options).run(handler, shutdown).await;
+    if let Some(Err(error)) = futures::future::OptionFuture::from(taking).await {
+        tracing::error!(%error, "taking requests panicked");
+    }
     done.cancel();
     for task in [server.await.map(drop), housekeeping.await, watch.await] {
         if let Err(error) = task {

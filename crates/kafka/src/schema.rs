@@ -33,6 +33,7 @@ macro_rules! on_tx {
 
 /// The same for reads that take no lock. In Postgres they are a transaction all the same: a pooler in between may hand
 /// every statement outside of one to another server (and knows no names of statements, hence `persistent(false)`).
+#[cfg(feature = "broker")]
 macro_rules! on_pool {
     ($jobs:expr, $conn:ident => $body:expr) => {
         if let Ok($conn) = $jobs.sqlite() {
@@ -46,6 +47,7 @@ macro_rules! on_pool {
 }
 
 /// The statement of this name for the queue's kind of database.
+#[cfg(feature = "broker")]
 macro_rules! sql {
     ($jobs:expr, $name:literal) => {
         if $jobs.sqlite().is_ok() {
@@ -56,5 +58,6 @@ macro_rules! sql {
     };
 }
 
-#[allow(unused_imports, reason = "a build without brokers reads little")]
-pub(crate) use {on_pool, on_tx, sql};
+pub(crate) use on_tx;
+#[cfg(feature = "broker")]
+pub(crate) use {on_pool, sql};

@@ -16,7 +16,7 @@ use subtle::ConstantTimeEq as _;
 use super::Shared;
 
 /// Owner of everything when no keys are configured.
-const ANONYMOUS: &str = "anonymous";
+pub(super) const ANONYMOUS: &str = "anonymous";
 
 /// One configured key: whose it is, and its digest; the key itself is nowhere.
 #[derive(Debug, Clone)]

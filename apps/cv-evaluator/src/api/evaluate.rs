@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
 use super::Shared;
-use super::auth::{Client, Owner};
+use super::auth::{ANONYMOUS, Client, Owner, is_owner_name};
 use super::errors::{Common, Guarded, IDEMPOTENCY_KEY_REUSED, Limited, UPLOAD_NOT_FOUND, WithBody};
 use crate::store::{Accepted, NewEvaluation, Trace, WorkStatus};
 
@@ -89,8 +89,6 @@ pub(super) async fn evaluate(
     app.limit_owner(&owner)?;
     check(&body)?;
     let idempotency_key = idempotency_key(&headers)?;
-    let max_wait_ms =
-        app.settings.job_max_wait.map(|wait| i64::try_from(wait.as_millis()).unwrap_or(i64::MAX / 4));
     let new = NewEvaluation {
         owner: owner.as_str().to_owned(),
         body_sha256: digest(&body)?,
@@ -105,7 +103,7 @@ pub(super) async fn evaluate(
             traceparent: Some(trace.to_string()),
         },
         max_attempts: app.settings.job_max_attempts,
-        max_wait_ms,
+        max_wait_ms: app.settings.job_max_wait_ms,
     };
     match app.intake.accept(new).await? {
         Accepted::New(id) => {
@@ -126,8 +124,61 @@ pub(super) async fn evaluate(
     }
 }
 
-/// Every broken rule at once, field by field.
+/// A request that arrived as a job instead of over HTTP, checked like the others.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn from_job(
+    mut request: Value,
+    trace: Trace,
+    max_attempts: u32,
+    max_wait_ms: Option<i64>,
+) -> Result<NewEvaluation, String> {
+    let fields = request.as_object_mut().ok_or("request is no object")?;
+    let mut text = |name: &str| match fields.shift_remove(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(format!("{name} is no text")),
+    };
+    let owner = text("owner")?.unwrap_or_else(|| ANONYMOUS.to_owned());
+    let idempotency_key = text("idempotency_key")?;
+    if !is_owner_name(&owner) {
+        return Err("owner is no name of an owner".to_owned());
+    }
+    if idempotency_key.as_deref().is_some_and(|key| !is_idempotency_key(key)) {
+        return Err(format!("idempotency_key is not 1 to {MAX_KEY_CHARS} visible ASCII characters"));
+    }
+    let body: EvaluateRequest = serde_json::from_value(request).map_err(|error| error.to_string())?;
+    let broken = broken_rules(&body);
+    if !broken.is_empty() {
+        return Err(format!("the request breaks rules: {}", Value::Object(broken)));
+    }
+    Ok(NewEvaluation {
+        owner,
+        body_sha256: digest(&body).map_err(|error| error.to_string())?,
+        cv_id: body.cv_id,
+        project_id: body.project_id,
+        job_description: body.job_description,
+        study_case_brief: body.study_case_brief,
+        scoring_rubric: body.scoring_rubric,
+        idempotency_key,
+        trace,
+        max_attempts,
+        max_wait_ms,
+    })
+}
+
 fn check(body: &EvaluateRequest) -> Result<(), ApiError> {
+    let broken = broken_rules(body);
+    if broken.is_empty() {
+        return Ok(());
+    }
+    Err(ApiError::new(Code::INVALID_ARGUMENT, "the request breaks the rules in details")
+        .details(Value::Object(broken)))
+}
+
+/// Every broken rule at once, field by field.
+fn broken_rules(body: &EvaluateRequest) -> Map<String, Value> {
     let mut broken = Map::new();
     for (field, id) in [("cv_id", &body.cv_id), ("project_id", &body.project_id)] {
         let sane = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
@@ -149,25 +200,24 @@ fn check(body: &EvaluateRequest) -> Result<(), ApiError> {
             broken.insert(field.to_owned(), Value::from("no NUL characters"));
         }
     }
-    if broken.is_empty() {
-        return Ok(());
-    }
-    Err(ApiError::new(Code::INVALID_ARGUMENT, "the request breaks the rules in details")
-        .details(Value::Object(broken)))
+    broken
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     let mut values = headers.get_all("idempotency-key").iter();
     let Some(value) = values.next() else { return Ok(None) };
     let key = value.to_str().unwrap_or_default();
-    let sane = (1..=MAX_KEY_CHARS).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
-    if !sane || values.next().is_some() {
+    if !is_idempotency_key(key) || values.next().is_some() {
         return Err(ApiError::invalid_field(
             "Idempotency-Key",
             "one key of 1 to 255 visible ASCII characters",
         ));
     }
     Ok(Some(key.to_owned()))
+}
+
+fn is_idempotency_key(key: &str) -> bool {
+    (1..=MAX_KEY_CHARS).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// Over the request as understood, so that spaces and the order of fields make no other request of it.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use plimsoll_jobs::{JobsError, NewJob, Payload};
+use plimsoll_jobs::{JobsError, NewJob, Payload, Tx};
 use serde::{Deserialize, Serialize};
 
 use super::counters::Counter;
@@ -92,16 +92,32 @@ impl Store {
     /// When the database fails or one job is invalid; then none was taken on.
     pub async fn accept_many(&self, requests: &[&NewEvaluation]) -> Result<Vec<Accepted>, StoreError> {
         let mut tx = self.jobs.begin().await?;
+        let accepted = self.accept_in(&mut tx, requests).await?;
+        if accepted.iter().any(|accepted| matches!(accepted, Accepted::New(_))) {
+            tx.commit().await?;
+        }
+        Ok(accepted)
+    }
+
+    /// The same in the caller's transaction.
+    ///
+    /// # Errors
+    /// When the database fails or one job is invalid; then the transaction is to be rolled back.
+    pub async fn accept_in(
+        &self,
+        tx: &mut Tx,
+        requests: &[&NewEvaluation],
+    ) -> Result<Vec<Accepted>, StoreError> {
         let now_ms = self.jobs.now_ms();
         let (mut accepted, mut ids, mut jobs) =
             (vec![Accepted::KeyReused; requests.len()], Vec::new(), Vec::new());
-        let uploads = find_uploads(&mut Conn::of(&mut tx)?, requests).await?;
+        let uploads = find_uploads(&mut Conn::of(tx)?, requests).await?;
         // Always in the same order: two groups that both wait for the other's keys would have to be parted by force.
         let mut order: Vec<usize> = (0..requests.len()).collect();
         order.sort_by_key(|index| (&requests[*index].owner, &requests[*index].idempotency_key));
         for index in order {
             let new = requests[index];
-            let outcome = insert(&mut Conn::of(&mut tx)?, new, &uploads, now_ms).await?;
+            let outcome = insert(&mut Conn::of(tx)?, new, &uploads, now_ms).await?;
             if let Accepted::New(id) = &outcome {
                 let body = JobBody { evaluation_id: id.clone(), trace: new.trace.clone() };
                 jobs.push(new_job(
@@ -117,14 +133,13 @@ impl Store {
         if jobs.is_empty() {
             return Ok(accepted);
         }
-        let enqueued = self.jobs.enqueue_many(&mut tx, &jobs).await?;
-        let mut conn = Conn::of(&mut tx)?;
+        let enqueued = self.jobs.enqueue_many(&mut *tx, &jobs).await?;
+        let mut conn = Conn::of(tx)?;
         for (id, job) in ids.iter().zip(enqueued) {
             conn.execute(sql!("set_job").bind(id).bind(job.id().0)).await?;
         }
         #[expect(clippy::cast_precision_loss, reason = "at most a batch")]
         Counter::Evaluations.add(&mut conn, ids.len() as f64).await?;
-        tx.commit().await?;
         Ok(accepted)
     }
 }

@@ -5,6 +5,7 @@ mod admin;
 mod edge;
 mod erase;
 mod evaluate;
+mod kafka;
 mod large;
 mod openapi;
 mod owners;

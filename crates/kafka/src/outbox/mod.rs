@@ -123,7 +123,8 @@ impl Message {
 }
 
 /// Whether Kafka takes this as the name of a topic.
-pub(crate) fn is_topic(name: &str) -> bool {
+#[must_use]
+pub fn is_topic(name: &str) -> bool {
     let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     (1..=MAX_TOPIC_BYTES).contains(&name.len()) && name.chars().all(known) && name != "." && name != ".."
 }
