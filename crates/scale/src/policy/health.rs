@@ -3,7 +3,7 @@
 //! Wanted properties:
 //! * a held answer only ever holds or raises: it blocks scaling in exactly like a failure;
 //! * a healthy metric that asks for more wins over any substitute;
-//! * only a fallback declared `static` may scale in.
+//! * only a fallback declared `static` or `currentReplicasIfLower` may scale in.
 
 use serde::{Deserialize, Serialize};
 
@@ -43,7 +43,7 @@ pub enum Substitute {
     Fallback {
         /// Replicas.
         replicas: i32,
-        /// True when it was declared `static` and may scale in.
+        /// True when it was declared so that it may scale in.
         may_scale_in: bool,
     },
 }
@@ -70,6 +70,7 @@ impl Health {
             FallbackBehavior::Static => (fallback.replicas, true),
             FallbackBehavior::CurrentReplicas => (current, false),
             FallbackBehavior::CurrentReplicasIfHigher => (fallback.replicas.max(current), false),
+            FallbackBehavior::CurrentReplicasIfLower => (fallback.replicas.min(current), true),
         };
         let replicas = i32::try_from(replicas).unwrap_or(i32::MAX);
         Some(Substitute::Fallback { replicas, may_scale_in })

@@ -216,6 +216,8 @@ pub enum FallbackBehavior {
     CurrentReplicasIfHigher,
     /// The current count.
     CurrentReplicas,
+    /// The lower of the two, so it may scale in (KEDA's rule for a source that must not be fed by more).
+    CurrentReplicasIfLower,
     /// Exactly the declared count, even when that scales in.
     Static,
 }

@@ -76,6 +76,18 @@ fn static_fallback_may_scale_in_because_it_was_declared() {
 }
 
 #[test]
+fn each_fallback_behavior_relates_to_the_current_count_as_in_keda() {
+    let with = |behavior: &str, current| {
+        let rule = json!({
+            "holdSeconds": 0, "fallback": { "failureThreshold": 0, "replicas": 6, "behavior": behavior } });
+        run(rule, current, &[[None, None]]).0[0]
+    };
+    let found = ["static", "currentReplicas", "currentReplicasIfHigher", "currentReplicasIfLower"]
+        .map(|behavior| (with(behavior, 4), with(behavior, 9)));
+    assert_eq!(found, [(6, 6), (4, 9), (6, 9), (4, 6)]);
+}
+
+#[test]
 fn value_target_does_not_multiply_what_has_just_started() {
     let with = |settle: Option<u32>| {
         let mut body = json!({

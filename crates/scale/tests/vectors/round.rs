@@ -130,17 +130,17 @@ fn observation(case: &Value, now: Time) -> Observation {
     let replicas = |key: &str| case["scale"][key].as_u64().unwrap_or(0) as u32;
     let scale =
         Scale { spec_replicas: replicas("spec_replicas"), status_replicas: replicas("status_replicas") };
-    let levels: Vec<i64> = list(&case["reported_levels_milli"]).iter().filter_map(Value::as_i64).collect();
+    // Level i belongs to pod i, so a null is a pod without a sample.
+    let reported: Vec<Option<i64>> = list(&case["reported_levels_milli"]).iter().map(Value::as_i64).collect();
+    let levels: Vec<i64> = reported.iter().flatten().copied().collect();
     let at = case["metric_timestamp"].as_i64().map_or(now, Time::from_s);
     let window_s = case["metric_window_s"].as_u64().unwrap_or(60) as u32;
     let samples = |value: &dyn Fn(i64) -> i64| -> Vec<Sample> {
-        let sample = |(index, level): (usize, &i64)| Sample {
-            instance: format!("pod-{index}").into(),
-            milli: value(*level),
-            at,
-            window_s,
+        let sample = |(index, level): (usize, &Option<i64>)| {
+            let instance = format!("pod-{index}").into();
+            level.map(|level| Sample { instance, milli: value(level), at, window_s })
         };
-        levels.iter().enumerate().map(sample).collect()
+        reported.iter().enumerate().filter_map(sample).collect()
     };
     let reading = |metric: &Value| {
         if metric["fetch_fails"].as_bool() == Some(true) {
@@ -166,7 +166,11 @@ fn observation(case: &Value, now: Time) -> Observation {
             _ => Some(SelectorFault::InvalidSelector),
         },
         instances: list(&case["pods"]).iter().map(instance).collect(),
-        readings: list(&case["spec"]["metrics"]).iter().map(reading).collect(),
+        readings: match list(&case["spec"]["metrics"]) {
+            // Then the default of a spec without metrics is measured.
+            [] => vec![reading(&json!({"type": "Resource"}))],
+            metrics => metrics.iter().map(reading).collect(),
+        },
     }
 }
 

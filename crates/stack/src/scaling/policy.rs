@@ -185,6 +185,7 @@ fn fallback(field: &Field<'_>, sink: &mut Sink) -> Option<Fallback> {
     let behaviors = [
         ("currentReplicasIfHigher", FallbackBehavior::CurrentReplicasIfHigher),
         ("currentReplicas", FallbackBehavior::CurrentReplicas),
+        ("currentReplicasIfLower", FallbackBehavior::CurrentReplicasIfLower),
         ("static", FallbackBehavior::Static),
     ];
     let fields = Fields::open(field, &["failureThreshold", "replicas", "behavior"], sink)?;

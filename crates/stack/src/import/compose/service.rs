@@ -57,7 +57,7 @@ pub(super) fn service(
     if !env.is_empty() {
         parts.push(part("env", Yaml::Map(env)));
     }
-    parts.extend(fields.optional("healthcheck").and_then(|field| health(&field, draft)));
+    parts.extend(fields.optional("healthcheck").and_then(|field| health(&field, draft, sink)));
     parts.extend(fields.optional("stop_grace_period").and_then(|field| drain(&field, draft)));
     let deploy = fields.optional("deploy").and_then(|field| Fields::open_any(&field, sink));
     if let Some(deploy) = &deploy {
@@ -184,13 +184,25 @@ fn environment(field: &Field<'_>, draft: &mut Draft) -> Vec<(String, Yaml)> {
 }
 
 /// A health check that asks a URL becomes that path; a program that is run instead has no equivalent.
-fn health(field: &Field<'_>, draft: &mut Draft) -> Option<(String, Yaml)> {
+fn health(field: &Field<'_>, draft: &mut Draft, sink: &mut Sink) -> Option<(String, Yaml)> {
     let test = field.node.get("test");
     let line = match test.map(|test| &test.value) {
         Some(Value::List(items)) => items.iter().map(word).collect::<Vec<_>>().join(" "),
         Some(Value::Scalar(scalar)) => scalar.text.clone(),
         _ => String::new(),
     };
+    if let Some(fields) = Fields::open_any(field, sink) {
+        for (entry, _) in fields.entries().filter(|(entry, _)| entry.key != "test") {
+            let what = format!("{} of the health check has no equivalent", quote(&entry.key));
+            match entry.key.as_str() {
+                "start_period" => {
+                    draft.note(entry.at, what, "`start_timeout` says how long a start may take")
+                }
+                "disable" => {}
+                _ => draft.mention(entry.at, what),
+            }
+        }
+    }
     let Some(path) = url_path(&line) else {
         let what = "the health check asks no URL and has no equivalent";
         draft.note(field.at(), what, "set `health` to paths that answer 2xx");

@@ -72,7 +72,8 @@ pub(super) fn fallback(field: &Field<'_>, draft: &mut Draft, sink: &mut Sink) ->
     let replicas = fields.required("replicas", "such as `replicas: 6`", sink)?.integer(0..=MOST, sink)?;
     let behavior = fields.optional("behavior").map(|field| words(Some(field.node)));
     let behavior = behavior.unwrap_or_else(|| "static".to_owned());
-    if !["static", "currentReplicas", "currentReplicasIfHigher"].contains(&behavior.as_str()) {
+    let known = ["static", "currentReplicas", "currentReplicasIfHigher", "currentReplicasIfLower"];
+    if !known.contains(&behavior.as_str()) {
         let what = format!("the fallback behavior {} has no equivalent", quote(&behavior));
         draft.note(
             fields.key_at("behavior"),

@@ -147,12 +147,19 @@ fn external(
                 }
             }
         }
-        "kafka" => External {
-            name: "kafka_consumergroup_lag".to_owned(),
-            labels: labels(&[("consumergroup", "consumerGroup"), ("topic", "topic")]),
-            target: ("lagThreshold", Some("10")),
-            read: &["consumerGroup", "topic", "lagThreshold"],
-        },
+        "kafka" => {
+            if !matches!(word("allowIdleConsumers").as_str(), "true" | "1") {
+                let what =
+                    "KEDA asks for no more instances than the topic has partitions; here nothing knows them";
+                draft.note(metadata.at, what, "set `maxReplicas` to the number of partitions");
+            }
+            External {
+                name: "kafka_consumergroup_lag".to_owned(),
+                labels: labels(&[("consumergroup", "consumerGroup"), ("topic", "topic")]),
+                target: ("lagThreshold", Some("10")),
+                read: &["consumerGroup", "topic", "lagThreshold"],
+            }
+        }
         "redis" => External {
             name: "redis_key_size".to_owned(),
             labels: labels(&[("key", "listName")]),
