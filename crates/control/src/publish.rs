@@ -179,22 +179,12 @@ fn queue(queue: &Backlog, holders: &[Holder]) -> QueueView {
     let stats = &queue.stats;
     let own = holders.iter().filter(|holder| holder.queue == stats.queue);
     QueueView {
-        name: stats.queue.clone(),
-        ready: stats.ready,
-        scheduled: stats.scheduled,
-        leased: stats.leased,
-        dead: stats.dead,
-        completed: stats.completed_total,
-        oldest_age_s: stats.oldest_ready_age_ms.unwrap_or(0) as f64 / 1000.0,
-        enqueued: stats.enqueued_total,
-        failed_attempts: stats.failed_attempts_total,
-        leases_lost: stats.leases_lost_total,
-        died: stats.dead_total,
         arrivals_per_s: queue.arrivals_milli_per_s as f64 / 1000.0,
         completions_per_s: queue.completions_milli_per_s as f64 / 1000.0,
         service_s: queue.service_us.map(|us| us as f64 / 1e6),
         time_to_drain_s: queue.time_to_drain_ms() as f64 / 1000.0,
         held_by: own.map(|one| HolderView { worker: one.worker.clone(), jobs: one.jobs }).collect(),
+        ..QueueView::from(stats)
     }
 }
 

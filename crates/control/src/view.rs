@@ -1,5 +1,6 @@
 //! What an operator sees: a snapshot of the running stack, serialised as it is by the admin API, the page and `plimsoll status --json`.
 
+use plimsoll_jobs::QueueStats;
 use serde::{Deserialize, Serialize};
 
 /// The whole stack at one moment.
@@ -209,6 +210,26 @@ pub struct QueueView {
     /// Who holds its jobs, in order of name.
     #[serde(default)]
     pub held_by: Vec<HolderView>,
+}
+
+impl From<&QueueStats> for QueueView {
+    /// What the queue counts of itself. It knows no rates, and not who holds its jobs: those stay empty.
+    fn from(stats: &QueueStats) -> Self {
+        Self {
+            name: stats.queue.clone(),
+            ready: stats.ready,
+            scheduled: stats.scheduled,
+            leased: stats.leased,
+            dead: stats.dead,
+            completed: stats.completed_total,
+            oldest_age_s: stats.oldest_ready_age_ms.unwrap_or(0) as f64 / 1000.0,
+            enqueued: stats.enqueued_total,
+            failed_attempts: stats.failed_attempts_total,
+            leases_lost: stats.leases_lost_total,
+            died: stats.dead_total,
+            ..Self::default()
+        }
+    }
 }
 
 /// Who holds jobs of a queue.

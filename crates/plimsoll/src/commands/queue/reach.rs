@@ -15,7 +15,7 @@ use plimsoll_console::{
     queue::{Act, JobView, LetterPage, LetterQuery, Order, OrderReport},
 };
 use plimsoll_control::{log::DecisionLog, view::QueueView};
-use plimsoll_jobs::{Jobs, JobsError, JobsOptions, QueueStats};
+use plimsoll_jobs::{Jobs, JobsError, JobsOptions};
 
 use super::args::QueueArgs;
 use crate::{client, desk::Desk, printer::Printer, units};
@@ -89,7 +89,7 @@ impl Reach {
             Self::Running(client) => Ok(client.status().await?.queues),
             Self::Direct { jobs, .. } => {
                 let stats = jobs.stats(None).await.map_err(QueueError::Jobs)?;
-                Ok(stats.iter().map(still).collect())
+                Ok(stats.iter().map(QueueView::from).collect())
             }
         }
     }
@@ -124,24 +124,6 @@ impl Reach {
         if matches!(self, Self::Direct { .. }) {
             printer.note("it runs when the stack does: plimsoll up FILE");
         }
-    }
-}
-
-/// A queue at which nobody was seen to work: it has counts, and no rates.
-fn still(stats: &QueueStats) -> QueueView {
-    QueueView {
-        name: stats.queue.clone(),
-        ready: stats.ready,
-        scheduled: stats.scheduled,
-        leased: stats.leased,
-        dead: stats.dead,
-        completed: stats.completed_total,
-        oldest_age_s: stats.oldest_ready_age_ms.unwrap_or(0) as f64 / 1000.0,
-        enqueued: stats.enqueued_total,
-        failed_attempts: stats.failed_attempts_total,
-        leases_lost: stats.leases_lost_total,
-        died: stats.dead_total,
-        ..QueueView::default()
     }
 }
 
