@@ -38,7 +38,7 @@ mod stats;
 mod timing;
 mod worker;
 
-pub use backoff::Backoff;
+pub use backoff::{Backoff, Growth};
 pub use budget::RetryBudget;
 pub use clock::{Clock, ManualClock, Millis, SystemClock};
 pub use conn::{Conn, Tx};

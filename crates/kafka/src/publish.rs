@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::future::join_all;
-use plimsoll_jobs::{Backoff, Jobs};
+use plimsoll_jobs::{Backoff, Growth, Jobs};
 use rdkafka::config::FromClientConfig as _;
 use rdkafka::error::{KafkaError as BrokerError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
@@ -28,7 +28,7 @@ use crate::{KafkaError, schema};
 
 /// Waits after errors of broker or database, and for a topic that fails.
 const BACKOFF: Backoff =
-    Backoff { base: Duration::from_millis(100), factor: 2.0, cap: Duration::from_secs(30) };
+    Backoff { base: Duration::from_millis(100), growth: Growth::Factor(2.0), cap: Duration::from_secs(30) };
 /// How often depth and age are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Longest wait for one step of a Kafka transaction.

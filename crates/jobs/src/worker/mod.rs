@@ -27,7 +27,7 @@ pub use context::{Failure, JobContext};
 use crate::clock::Millis;
 use crate::job::{Claimed, FailureClass, JobId};
 use crate::timing::WorkerMetrics;
-use crate::{Backoff, Jobs};
+use crate::{Backoff, Growth, Jobs};
 
 /// Most jobs that one claim takes.
 const MAX_CLAIM: usize = 500;
@@ -37,7 +37,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Waits after errors of the database.
 const DATABASE_BACKOFF: Backoff =
-    Backoff { base: Duration::from_millis(50), factor: 2.0, cap: Duration::from_secs(5) };
+    Backoff { base: Duration::from_millis(50), growth: Growth::Factor(2.0), cap: Duration::from_secs(5) };
 
 /// How a worker behaves.
 #[derive(Debug, Clone)]

@@ -58,6 +58,45 @@ pub(crate) async fn unique_key_admits_one_live_job(f: Fixture) {
     assert!(matches!(f.add(job(4).unique_key("k")).await, Enqueued::New(_)));
 }
 
+/// What becomes of these, enqueued at the same moment through both handles.
+async fn at_once(f: &Fixture, jobs: impl Iterator<Item = NewJob>) -> Vec<Result<Enqueued, JobsError>> {
+    let adds = jobs.enumerate().map(|(i, job)| async move {
+        let jobs = if i % 2 == 0 { &f.jobs } else { &f.other };
+        let mut tx = jobs.begin().await?;
+        let added = jobs.enqueue(&mut tx, job).await?;
+        tx.commit().await?;
+        Ok(added)
+    });
+    futures::future::join_all(adds).await
+}
+
+pub(crate) async fn of_many_at_once_one_gets_the_unique_key(f: Fixture) {
+    for round in 0..5 {
+        let added = at_once(&f, (0..8).map(|n| job(n).unique_key(format!("k{round}")))).await;
+        let new: Vec<_> = added.iter().filter(|a| matches!(a, Ok(Enqueued::New(_)))).collect();
+        let [Ok(first)] = new[..] else { panic!("{added:?}") };
+        assert!(added.iter().all(|a| a.as_ref().is_ok_and(|a| a.id() == first.id())), "{added:?}");
+        assert_eq!(f.claim(10).await.len(), 1);
+    }
+}
+
+pub(crate) async fn of_many_requests_at_once_one_makes_the_job(f: Fixture) {
+    let keep = Duration::from_secs(60);
+    for round in 0..5 {
+        let request = |n: i64| job(n).owner("ann").idempotent(format!("k{round}"), &[n as u8 % 2], keep);
+        let added = at_once(&f, (0..8).map(request)).await;
+        let count =
+            |wanted: fn(&Result<Enqueued, JobsError>) -> bool| added.iter().filter(|a| wanted(a)).count();
+        let new = count(|a| matches!(a, Ok(Enqueued::New(_))));
+        let (same, other) = (
+            count(|a| matches!(a, Ok(Enqueued::Duplicate(_)))),
+            count(|a| matches!(a, Err(JobsError::KeyReused { .. }))),
+        );
+        assert_eq!((new, same, other), (1, 3, 4), "{added:?}");
+        assert_eq!(f.claim(10).await.len(), 1);
+    }
+}
+
 pub(crate) async fn same_request_makes_one_job_and_another_body_is_refused(f: Fixture) {
     let keep = Duration::from_secs(3600);
     let request = |n: i64, owner: &str, body: &[u8]| job(n).owner(owner).idempotent("key-1", body, keep);

@@ -92,6 +92,7 @@ pub(crate) async fn erased_owner_leaves_nothing_and_the_holder_is_fenced(f: Fixt
     f.add(mine(1)).await;
     f.jobs.fail(&f.claim_one().await, FailureClass::Never, "no").await.unwrap();
     f.add(mine(2)).await;
+    f.jobs.fail(&f.claim_one().await, FailureClass::RetryAfter(Duration::ZERO), "ann's").await.unwrap();
     let held = f.claim_one().await;
     f.add(mine(3)).await;
     f.add(mine(4).delay(HOUR)).await;
@@ -103,6 +104,8 @@ pub(crate) async fn erased_owner_leaves_nothing_and_the_holder_is_fenced(f: Fixt
     assert!(f.jobs.heartbeat(&held, LEASE).await.unwrap_err().is_lease_lost());
     for id in 1..=5 {
         assert!(f.jobs.find(JobId(id)).await.unwrap().is_none(), "{id}");
+        // Reasons may quote what they failed on.
+        assert!(f.jobs.failures(JobId(id)).await.unwrap().is_empty(), "{id}");
     }
     let stats = f.stats().await;
     assert_eq!((stats.ready, stats.scheduled, stats.leased, stats.dead), (1, 0, 0, 0));

@@ -118,6 +118,26 @@ pub(crate) async fn retry_waits_at_most_the_backoff(f: Fixture) {
     assert!(waits.iter().any(|w| *w < 300) && waits.iter().any(|w| *w > 700), "{waits:?}");
 }
 
+pub(crate) async fn waits_grow_with_the_attempts_and_the_cap_holds(f: Fixture) {
+    let mut longest = [0; 5];
+    for n in 0..12 {
+        f.add(job(n).max_attempts(6)).await;
+        for (attempt, longest) in longest.iter_mut().enumerate() {
+            let (claimed, now_ms) = (f.claim_one().await, f.jobs.now_ms());
+            assert_eq!(claimed.attempt as usize, attempt + 1);
+            let outcome = f.jobs.fail(&claimed, FailureClass::Retry, "x").await.unwrap();
+            let Outcome::Retried { at_ms } = outcome else { panic!("{outcome:?}") };
+            *longest = at_ms.wrapping_sub(now_ms).max(*longest);
+            f.after(600);
+        }
+        f.complete_all().await;
+    }
+    // To the fourth power of the attempt in seconds, at most ten minutes; the longest of twelve is near its end.
+    for (longest, ceiling) in longest.into_iter().zip([1000, 16_000, 81_000, 256_000, 600_000]) {
+        assert!((ceiling / 2..=ceiling).contains(&longest), "{longest} of {ceiling}");
+    }
+}
+
 impl Fixture {
     async fn complete_all(&self) {
         self.after(2);

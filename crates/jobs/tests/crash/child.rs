@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use plimsoll_jobs::{
-    Backoff, Cancelled, Failure, JobContext, JobId, Jobs, JobsError, JobsOptions, Migration, NewJob, Tx,
-    Worker, WorkerOptions,
+    Backoff, Cancelled, Failure, Growth, JobContext, JobId, Jobs, JobsError, JobsOptions, Migration, NewJob,
+    Tx, Worker, WorkerOptions,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
@@ -23,7 +23,11 @@ pub(crate) fn setting(name: &str) -> String {
 
 /// Opens the queue beside the application's own tables, which also record everything that happens to a job.
 async fn open_once(url: &str, seed: u64) -> Result<Jobs, JobsError> {
-    let backoff = Backoff { base: Duration::from_millis(5), factor: 2.0, cap: Duration::from_millis(50) };
+    let backoff = Backoff {
+        base: Duration::from_millis(5),
+        growth: Growth::Factor(2.0),
+        cap: Duration::from_millis(50),
+    };
     let options = JobsOptions { backoff, seed: Some(seed), readers: 1, ..JobsOptions::default() };
     let sql = match url.starts_with("sqlite:") {
         true => include_str!("sql/tables_sqlite.sql"),

@@ -20,7 +20,7 @@ mod store;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use plimsoll_jobs::{Backoff, Jobs};
+use plimsoll_jobs::{Backoff, Growth, Jobs};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::error::{KafkaError as BrokerError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
@@ -48,10 +48,10 @@ const RESET_EVERY: Duration = Duration::from_secs(2);
 const PURGE_EVERY: Duration = Duration::from_secs(600);
 /// Waits before the group is joined again.
 const REJOIN: Backoff =
-    Backoff { base: Duration::from_millis(200), factor: 2.0, cap: Duration::from_secs(30) };
+    Backoff { base: Duration::from_millis(200), growth: Growth::Factor(2.0), cap: Duration::from_secs(30) };
 /// Waits after errors of the database.
 const DATABASE: Backoff =
-    Backoff { base: Duration::from_millis(50), factor: 2.0, cap: Duration::from_secs(5) };
+    Backoff { base: Duration::from_millis(50), growth: Growth::Factor(2.0), cap: Duration::from_secs(5) };
 
 /// Where a partition begins that was never taken before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
