@@ -42,6 +42,29 @@ pub(crate) async fn expired_lease_goes_to_another_worker_and_fences_the_first(f:
     assert!(f.jobs.failures(first.id).await.unwrap().is_empty());
 }
 
+pub(crate) async fn expired_lease_ends_nothing_though_nobody_took_the_job_yet(f: Fixture) {
+    f.add_many(&(0..3).map(job).collect::<Vec<_>>()).await;
+    let claimed = f.claim(3).await;
+    f.clock.advance(LEASE);
+    // Neighbours, and others: a driver may write them differently.
+    let apart = [claimed[0].clone(), claimed[2].clone()];
+    for jobs in [&claimed[..], &claimed[1..2], &apart] {
+        let mut tx = f.jobs.begin().await.unwrap();
+        assert!(f.jobs.complete_many(&mut tx, jobs).await.unwrap().is_empty());
+        tx.commit().await.unwrap();
+    }
+    for class in [FailureClass::Retry, FailureClass::RetryAfter(LEASE), FailureClass::Never] {
+        assert!(f.jobs.fail(&claimed[0], class, "late").await.unwrap_err().is_lease_lost(), "{class:?}");
+    }
+    assert!(f.jobs.release(&claimed[0]).await.unwrap_err().is_lease_lost());
+    let again = f.claim(3).await;
+    let mut seen: Vec<_> = again.iter().map(|c| (number(c), c.attempt)).collect();
+    seen.sort_unstable();
+    assert_eq!(seen, [(0, 2), (1, 2), (2, 2)]);
+    let stats = f.stats().await;
+    assert_eq!((stats.completed_total, stats.dead, stats.leases_lost_total), (0, 0, 3));
+}
+
 pub(crate) async fn last_expired_lease_makes_a_dead_letter(f: Fixture) {
     f.add(job(1).max_attempts(2)).await;
     for attempt in 1..=2 {

@@ -52,6 +52,7 @@ every_driver! {
     lease::{
         job_is_claimed_once_and_gone_when_completed,
         expired_lease_goes_to_another_worker_and_fences_the_first,
+        expired_lease_ends_nothing_though_nobody_took_the_job_yet,
         last_expired_lease_makes_a_dead_letter,
         heartbeat_keeps_a_lease_and_does_not_revive_an_expired_one,
         released_job_keeps_its_place_and_its_attempts,
