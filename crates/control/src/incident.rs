@@ -16,6 +16,8 @@ pub(crate) struct Incidents {
 struct Seen {
     failures: u32,
     ready: bool,
+    /// The process that was ready, by the number of restarts before it.
+    was_ready: Option<u32>,
 }
 
 // === impl Incidents ===
@@ -25,9 +27,10 @@ impl Incidents {
     pub(crate) fn compare(&mut self, instances: &[Instance]) -> Vec<Draft> {
         let mut drafts = Vec::new();
         for instance in instances {
-            let now = seen(instance);
-            let before = self.seen.insert(instance.id.clone(), now);
-            let before = before.unwrap_or_default();
+            let mut now = seen(instance);
+            let before = self.seen.get(&instance.id).copied().unwrap_or_default();
+            now.was_ready = now.was_ready.or(before.was_ready);
+            self.seen.insert(instance.id.clone(), now);
             let service = instance.service.as_str();
             if now.failures > before.failures {
                 let exit = instance.last_exit.as_deref().unwrap_or("ended");
@@ -37,9 +40,12 @@ impl Incidents {
                 drafts.push(Draft::event(Kind::Crash, service, summary).detail(detail));
             }
             if now.ready && !before.ready {
-                let after = instance
-                    .startup
-                    .map_or(String::new(), |took| format!(" after {:.1}s", took.as_secs_f64()));
+                let after = match instance.startup {
+                    // The same process lost its readiness for a while: that was no start.
+                    _ if before.was_ready == now.was_ready => " again".to_owned(),
+                    Some(took) => format!(" after {:.1}s", took.as_secs_f64()),
+                    None => String::new(),
+                };
                 let summary = format!("{} is ready{after} on {}", instance.id, instance.address);
                 drafts.push(Draft::event(Kind::Lifecycle, service, summary));
             }
@@ -61,6 +67,7 @@ fn seen(instance: &Instance) -> Seen {
             _ => 0,
         },
         ready: instance.state == State::Ready,
+        was_ready: (instance.state == State::Ready).then_some(instance.restarts),
     }
 }
 
@@ -106,11 +113,17 @@ mod tests {
         assert_eq!(summaries(&incidents.compare(&ready)), ["worker-1 is ready after 0.3s on 127.0.0.1:4000"]);
         assert_eq!(summaries(&incidents.compare(&ready)), Vec::<&str>::new());
 
+        assert_eq!(summaries(&incidents.compare(&[instance(State::Starting)])), Vec::<&str>::new());
+        assert_eq!(summaries(&incidents.compare(&ready)), ["worker-1 is ready again on 127.0.0.1:4000"]);
+
         let crashed = [instance(State::CrashLoop { failures: 1, retry_at: Instant::now() })];
         let told = incidents.compare(&crashed);
         assert_eq!(summaries(&told), ["worker-1 killed by signal 9 (SIGKILL); started again after a pause"]);
         assert_eq!(told[0].detail["last_log"][0], "the last line");
         assert_eq!(summaries(&incidents.compare(&crashed)), Vec::<&str>::new());
+        let restarted = [Instance { restarts: 1, ..instance(State::Ready) }];
+        let told = incidents.compare(&restarted);
+        assert_eq!(summaries(&told), ["worker-1 is ready after 0.3s on 127.0.0.1:4000"]);
 
         assert_eq!(summaries(&incidents.compare(&[])), ["worker-1 has stopped"]);
         assert_eq!(summaries(&incidents.compare(&[])), Vec::<&str>::new());

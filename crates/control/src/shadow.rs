@@ -86,7 +86,7 @@ impl Shadow {
 
     /// Decides beside the live policy.
     pub(crate) fn decide(&mut self, memory: &mut Memory, beside: &Beside<'_>) -> Compared {
-        let Beside { service, settings, observed, seen, live, now } = *beside;
+        let Beside { settings, observed, seen, live, now, .. } = *beside;
         // What it wants is not written, so there is nothing to settle: its rate limits see no rescale of its own.
         let decided = policy::decide(&self.policy, settings, &mut memory.policy, observed, seen, now);
         let (wants, has) = (decided.decision.desired, live.decision.desired);
@@ -100,16 +100,11 @@ impl Shadow {
         });
         let line =
             format!("shadow: wants {wants}, live {has}; so far {shadow_h:.2} and {live_h:.2} instance hours");
-        Compared { line, draft: self.tell(service, &decided, live, now) }
+        Compared { line, draft: self.tell(&decided, beside) }
     }
 
-    fn tell(
-        &mut self,
-        service: &str,
-        decided: &PolicyDecision,
-        live: &PolicyDecision,
-        now: Time,
-    ) -> Option<Draft> {
+    fn tell(&mut self, decided: &PolicyDecision, beside: &Beside<'_>) -> Option<Draft> {
+        let Beside { service, seen, live, now, .. } = *beside;
         let (wants, has) = (decided.decision.desired, live.decision.desired);
         let difference = i64::from(wants) - i64::from(has);
         if difference == self.told.map_or(0, |told| told.difference) {
@@ -129,7 +124,7 @@ impl Shadow {
             self.silent = 0;
         }
         let detail = serde_json::json!({
-            "shadow": { "spec": self.policy.spec(), "decision": decided }, "now": now,
+            "shadow": { "spec": self.policy.spec(), "decision": decided, "signals": seen }, "now": now,
         });
         Some(Draft::event(Kind::Shadow, service, summary).replicas(has, wants).detail(detail))
     }

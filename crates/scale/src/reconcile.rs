@@ -232,6 +232,8 @@ fn normalize(
         }
         if limited.replicas == stabilized.replicas {
             limited = Limited { reason: Reason::DesiredWithinRange, policy: None, ..limited };
+        } else if limited.replicas == bounds.max {
+            limited = Limited { reason: Reason::TooManyReplicas, policy: None, ..limited };
         }
     }
     (stabilized, limited)

@@ -39,10 +39,12 @@ fn render(record: &Record) -> Vec<String> {
         format!("#{} {} {} {service}{change}", record.id, units::clock(record.at_ms), record.kind.as_str()),
         format!("  {}", record.summary),
     ];
-    let decision = serde_json::from_value::<PolicyDecision>(record.detail["decision"].clone());
-    let spec = serde_json::from_value::<ScalingPolicy>(record.detail["spec"].clone());
+    // A shadow's decision is told apart from one that was acted on.
+    let told = if record.kind == Kind::Shadow { &record.detail["shadow"] } else { &record.detail };
+    let decision = serde_json::from_value::<PolicyDecision>(told["decision"].clone());
+    let spec = serde_json::from_value::<ScalingPolicy>(told["spec"].clone());
     if let (Ok(decision), Ok(spec)) = (decision, spec) {
-        let signals = serde_json::from_value(record.detail["signals"].clone()).unwrap_or_default();
+        let signals = serde_json::from_value(told["signals"].clone()).unwrap_or_default();
         lines.extend(reasoning(&decision, &spec, &signals));
     } else if let Some(sizes) = record.detail["size"]["lines"].as_array() {
         lines.push(String::new());

@@ -63,6 +63,7 @@ pub(super) fn measure(
             Ok(replicas) => {
                 if tally.add(i32::try_from(*replicas).unwrap_or(i32::MAX)) {
                     explanation.winning_policy = Some(*policy);
+                    explanation.winner = None;
                 }
             }
             Err(error) => {

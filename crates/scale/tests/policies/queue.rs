@@ -1,7 +1,8 @@
-use plimsoll_scale::State;
+use plimsoll_scale::observe::Reading;
 use plimsoll_scale::policy::queue_latency::evaluate;
 use plimsoll_scale::policy::{Capacity, PolicyState, QueueSignal, Signals};
 use plimsoll_scale::spec::policy::QueueLatency;
+use plimsoll_scale::{Observation, State};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -42,6 +43,39 @@ fn explicit_behavior_still_binds() {
     let signals = Signals { queue: Some(queue(1000, 0, 1000)), ..Signals::default() };
     let decided = round(&policy, &mut PolicyState::default(), &ready(1), &signals, NOW);
     assert_eq!(decided.decision.desired, 4);
+    assert_eq!(decided.summary(), "queueLatency asks for 100; limited to 4 by 3 instances per 60 s");
+}
+
+#[test]
+fn sentence_names_the_maximum_when_the_default_rate_does_not_bind() {
+    let policy = policy(json!({
+        "minReplicas": 1, "maxReplicas": 20, "queueLatency": { "targetWaitSeconds": 10.0 },
+        "metrics": [{ "type": "External", "external": {
+            "metric": { "name": "a" }, "target": { "type": "AverageValue", "averageValue": "1" } } }],
+        "behavior": { "scaleDown": { "stabilizationWindowSeconds": 0 } },
+    }));
+    let seen = Observation { readings: vec![Reading::Value { milli: 30_000, at: NOW }], ..ready(1) };
+    let signals = Signals { queue: Some(queue(250, 0, 1000)), ..Signals::default() };
+    let decided = round(&policy, &mut PolicyState::default(), &seen, &signals, NOW);
+    assert_eq!(decided.summary(), "a 30 (target 1/instance) asks for 30; capped at maxReplicas 20");
+}
+
+#[test]
+fn only_one_signal_is_named_as_asking_for_most() {
+    let policy = policy(json!({
+        "minReplicas": 1, "maxReplicas": 100, "queueLatency": { "targetWaitSeconds": 10.0 },
+        "metrics": [{ "type": "External", "external": {
+            "metric": { "name": "a" }, "target": { "type": "AverageValue", "averageValue": "1" } } }],
+    }));
+    let winners = |metric, waiting| {
+        let seen = Observation { readings: vec![Reading::Value { milli: metric, at: NOW }], ..ready(1) };
+        let signals = Signals { queue: Some(queue(waiting, 0, 1000)), ..Signals::default() };
+        let decided = round(&policy, &mut PolicyState::default(), &seen, &signals, NOW);
+        let told = decided.decision.explanation;
+        (told.winner, told.winning_policy.is_some())
+    };
+    assert_eq!(winners(3000, 250), (None, true));
+    assert_eq!(winners(30_000, 50), (Some(0), false));
 }
 
 #[test]
