@@ -24,7 +24,7 @@ pub mod workload;
 
 pub use control::{Clock, Keda, PolicyScaler, Scaler, Timing, Victims};
 pub use observe::METRICS;
-pub use outcome::{Flow, Outcome, Point, Times};
+pub use outcome::{Flow, Outcome, Point, Served, Times};
 pub use run::{Setup, run};
 pub use service::{Delay, Service};
 pub use tally::Limits;

@@ -40,6 +40,20 @@ pub struct Outcome {
     /// What happened over time, when a step was asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub series: Vec<Point>,
+    /// Every measured request that was started or dropped, in order of arrival, when they were to be kept.
+    #[serde(skip)]
+    pub served: Vec<Served>,
+}
+
+/// One request and how long it waited.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Served {
+    /// Seconds from the start of the trace.
+    pub arrival_s: f64,
+    /// Seconds of service.
+    pub service_s: f64,
+    /// Seconds before its service; `None` when it found the queue full.
+    pub wait_s: Option<f64>,
 }
 
 /// Percentiles of a time, in seconds, within one per cent.

@@ -44,6 +44,8 @@ pub struct Setup {
     /// distribution, from fewer samples; CPU use of the cut is its expectation with the noise it would have had. Everything
     /// that is not in equilibrium (bursts, backlogs, instances on their way) is simulated in full.
     pub sample: Option<u32>,
+    /// Keep every measured request in [`Outcome::served`]. Without [`sample`](Self::sample): times that were cut out have none.
+    pub keep_requests: bool,
 }
 
 /// A run that cannot end: nothing is ever ready, and requests wait.
@@ -85,7 +87,7 @@ pub fn run<W: Workload>(setup: &Setup, scaler: &Scaler, workload: W) -> Outcome 
         station,
         fleet,
         meter: Meter::default(),
-        tally: Tally::new(setup.limits),
+        tally: Tally::new(setup.limits, setup.keep_requests),
         brain: Brain::new(scaler, setup.timing.own_window_s),
         now_s: 0.0,
         settled_s: 0.0,
@@ -211,6 +213,7 @@ impl Default for Setup {
             measure_from_s: 0.0,
             series_step_s: None,
             sample: None,
+            keep_requests: false,
         }
     }
 }

@@ -78,7 +78,7 @@ impl Station {
                 self.waiting.push_back(request);
             } else {
                 self.counts.dropped += 1;
-                tally.dropped();
+                tally.dropped(request);
             }
         }
         self.serve_waiting(tally, until_s);
@@ -97,7 +97,7 @@ impl Station {
     /// Starts a request on the slot on top of the heap.
     #[inline]
     fn start(&mut self, request: Request, at_s: f64, tally: &mut Tally) {
-        tally.started(at_s - request.arrival_s, request.service_s);
+        tally.started(request, at_s);
         self.last_start_s = at_s;
         let counts = &mut self.counts;
         counts.started += 1;

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::histogram::Histogram;
+use crate::outcome::Served;
+use crate::workload::Request;
 
 /// What counts as bad.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -26,6 +28,8 @@ pub(crate) struct Tally {
     pub(crate) dropped: u64,
     /// How many requests each started one stands for.
     pub(crate) weight: u64,
+    /// Every request, when they are kept.
+    pub(crate) kept: Option<Vec<Served>>,
 }
 
 // === impl Limits ===
@@ -40,7 +44,7 @@ impl Default for Limits {
 // === impl Tally ===
 
 impl Tally {
-    pub(crate) fn new(limits: Limits) -> Self {
+    pub(crate) fn new(limits: Limits, keep: bool) -> Self {
         Self {
             limits,
             wait: Histogram::default(),
@@ -50,24 +54,34 @@ impl Tally {
             over_wait: 0,
             dropped: 0,
             weight: 1,
+            kept: keep.then(Vec::new),
         }
     }
 
     #[inline]
-    pub(crate) fn started(&mut self, wait_s: f64, service_s: f64) {
+    pub(crate) fn started(&mut self, request: Request, at_s: f64) {
+        let Request { arrival_s, service_s } = request;
+        let wait_s = at_s - arrival_s;
         let response_s = wait_s + service_s;
         self.wait.record(wait_s, self.weight);
         self.response.record(response_s, self.weight);
         self.over_slo += self.weight * u64::from(response_s > self.limits.response_s);
         self.unavoidable += self.weight * u64::from(service_s > self.limits.response_s);
         self.over_wait += self.weight * u64::from(wait_s > self.limits.wait_s);
+        if let Some(kept) = &mut self.kept {
+            kept.push(Served { arrival_s, service_s, wait_s: Some(wait_s) });
+        }
     }
 
     /// A dropped request is as bad as one that waited too long.
-    pub(crate) fn dropped(&mut self) {
+    pub(crate) fn dropped(&mut self, request: Request) {
         self.dropped += self.weight;
         self.over_slo += self.weight;
         self.over_wait += self.weight;
+        if let Some(kept) = &mut self.kept {
+            let Request { arrival_s, service_s } = request;
+            kept.push(Served { arrival_s, service_s, wait_s: None });
+        }
     }
 
     /// Requests that were started or dropped.

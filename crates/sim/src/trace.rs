@@ -66,7 +66,8 @@ pub enum ServiceTime {
 /// What a file held.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Trace {
-    /// Requests in order of arrival, the first at 0.
+    /// Requests in order of arrival. The first is at 0, except in an exact list: seconds with seconds of service keep their
+    /// own zero, so that another simulator with the same clocks sees the same world.
     Requests(Vec<Request>),
     /// Rates in order of time, the first at 0, and when the last one ends.
     Rates(Vec<RateStep>, f64),
@@ -124,16 +125,25 @@ pub fn read(
     match format {
         Format::Csv => csv::read(text, columns, service, &mut random),
         Format::Jsonl => {
-            jsonl::read(text, columns).and_then(|records| requests(records, service, &mut random))
+            jsonl::read(text, columns).and_then(|records| requests(records, false, service, &mut random))
         }
-        Format::Nginx => nginx::read(text).and_then(|records| requests(records, service, &mut random)),
+        Format::Nginx => nginx::read(text).and_then(|records| requests(records, false, service, &mut random)),
         Format::Prometheus => prometheus::read(text).and_then(rates),
     }
 }
 
-/// Puts records in order and moves the first to 0.
-fn requests(records: Vec<Record>, service: &ServiceTime, random: &mut Random) -> Result<Trace, TraceError> {
+/// Seconds above this are a date: they are so many since 1970.
+const DATES_FROM_S: f64 = 1e8;
+
+/// Puts records in order and moves the first to 0, unless they are an exact list.
+fn requests(
+    records: Vec<Record>,
+    is_exact: bool,
+    service: &ServiceTime,
+    random: &mut Random,
+) -> Result<Trace, TraceError> {
     let first_s = records.iter().map(|record| record.arrival_s).fold(f64::INFINITY, f64::min);
+    let zero_s = if is_exact && (0.0..DATES_FROM_S).contains(&first_s) { 0.0 } else { first_s };
     if records.is_empty() {
         return Err(TraceError::at(
             1,
@@ -142,10 +152,7 @@ fn requests(records: Vec<Record>, service: &ServiceTime, random: &mut Random) ->
     }
     let mut requests: Vec<Request> = records
         .iter()
-        .map(|record| Request {
-            arrival_s: record.arrival_s - first_s,
-            service_s: service.of(record, random),
-        })
+        .map(|record| Request { arrival_s: record.arrival_s - zero_s, service_s: service.of(record, random) })
         .collect();
     sort(&mut requests);
     Ok(Trace::Requests(requests))

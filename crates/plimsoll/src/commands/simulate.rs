@@ -6,6 +6,7 @@ mod plot;
 mod policy_file;
 mod progress;
 mod report;
+mod request_list;
 mod service_file;
 mod trace_file;
 mod yaml;
@@ -36,6 +37,7 @@ struct Scene {
     seed: u64,
     measure_from_s: f64,
     whole: bool,
+    keep_requests: bool,
 }
 
 /// Who arrives.
@@ -66,7 +68,7 @@ fn compare(args: &SimulateArgs, printer: Printer) -> anyhow::Result<()> {
         );
     }
     let read = trace_file::read(&args.trace, &args.reading, &service, args.seed)?;
-    let scene = Scene::new(service, read.trace, args)?;
+    let mut scene = Scene::new(service, read.trace, args)?;
     let head = report::Head::new(&args.trace, read.format, &scene, args);
 
     let series_step_s = (args.plot.is_some() || args.json || args.optimize).then(|| scene.step_s());
@@ -85,6 +87,11 @@ fn compare(args: &SimulateArgs, printer: Printer) -> anyhow::Result<()> {
         progress.done();
         runs.push((policy, outcome));
     }
+    if let Some(path) = &args.requests {
+        request_list::write(path, &runs, scene.limits).with_context(|| path.display().to_string())?;
+        printer.note(format!("written: {}", path.display()));
+    }
+    scene.keep_requests = false;
     let fronts = match args.optimize {
         true => runs
             .iter()
@@ -137,7 +144,8 @@ impl Scene {
             load,
             seed: args.seed,
             measure_from_s: args.measure_from,
-            whole: args.whole,
+            whole: args.whole || args.requests.is_some(),
+            keep_requests: args.requests.is_some(),
         })
     }
 
@@ -158,6 +166,7 @@ impl Scene {
             measure_from_s: self.measure_from_s,
             series_step_s,
             sample: (!self.whole).then_some(SAMPLE),
+            keep_requests: self.keep_requests,
         }
     }
 

@@ -93,6 +93,23 @@ fn programs_read_every_assumption_and_the_series() {
 }
 
 #[test]
+fn every_request_is_written_with_its_wait() {
+    let desk = Desk::new(0);
+    // Five requests of three seconds meet four slots a fifth of a second after a second; the fifth waits for the first.
+    let arrivals = ["1.2", "1.3", "1.4", "1.5", "1.75"].map(|arrival_s| format!("{arrival_s},3\n"));
+    desk.write("trace.csv", &format!("arrival_s,service_s\n{}", arrivals.concat()));
+    desk.write("service.yaml", "slots: 4\ninitial_replicas: 1\nslo_response_s: 5\nslo_wait_s: 2\n");
+    let said = desk.simulate(&with(&["--policy", "bursts.yaml", "--requests", "requests.csv"]));
+    assert!(said.contains("5 requests from 1.2 s on"), "{said}");
+    let written = std::fs::read_to_string(desk.path().join("requests.csv")).expect("a list");
+    assert_eq!(
+        written,
+        "policy,arrival_s,service_s,wait_s,over_slo,waited\n\
+         bursts,1.2,3,0,0,0\nbursts,1.3,3,0,0,0\nbursts,1.4,3,0,0,0\nbursts,1.5,3,0,0,0\nbursts,1.75,3,2.45,1,1\n"
+    );
+}
+
+#[test]
 fn search_marks_the_policy_it_came_from() {
     insta::assert_snapshot!(Desk::new(300).simulate(&with(&["--policy", "hpa.yaml", "--optimize"])));
 }

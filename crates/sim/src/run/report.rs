@@ -18,7 +18,7 @@ pub(super) struct Events {
 impl<W: Workload> Run<'_, W> {
     /// Forgets what was before.
     pub(super) fn begin_to_measure(&mut self) {
-        self.tally = Tally::new(self.setup.limits);
+        self.tally = Tally::new(self.setup.limits, self.setup.keep_requests);
         self.outcome = Events { peak: self.fleet.replicas(), ..Events::default() };
         self.series.clear();
         self.at_last_point = (self.station.counts.weighted_arrivals, 0, 0);
@@ -43,11 +43,17 @@ impl<W: Workload> Run<'_, W> {
     }
 
     pub(super) fn finish(mut self) -> Outcome {
-        let end_s = self.now_s;
-        let in_flight = self.station.close(end_s);
+        let in_flight = self.station.close(self.now_s);
+        // Not when the clocks noticed that all is done: the bill does not depend on them.
+        let end_s = match self.station.waiting.is_empty() {
+            true => self.now_s.min(self.setup.until_s.max(self.source.last_s).max(self.station.last_start_s)),
+            false => self.now_s,
+        };
         let counts = self.station.counts;
         let from_s = self.setup.measure_from_s.max(0.0);
         let (replica_s, starting_s) = self.fleet.billed_s(from_s, end_s);
+        let mut served = self.tally.kept.take().unwrap_or_default();
+        served.sort_by(|a, b| a.arrival_s.total_cmp(&b.arrival_s));
         let Events { ups, downs, reversals, at_max_s, peak } = self.outcome;
         Outcome {
             measured_s: (end_s - from_s).max(0.0),
@@ -73,6 +79,7 @@ impl<W: Workload> Run<'_, W> {
                 dropped: counts.dropped,
             },
             series: self.series,
+            served,
         }
     }
 }

@@ -65,7 +65,11 @@ pub(super) fn read(
             return Err(TraceError::at(index + 1, "the trace is too long"));
         }
     }
-    if by_rate.is_some() { rates(steps) } else { requests(records, service, random) }
+    if by_rate.is_some() {
+        rates(steps)
+    } else {
+        requests(records, service_column.is_some(), service, random)
+    }
 }
 
 /// Cells without the blanks and quotes around them. A comma inside quotes is not expected in a trace.

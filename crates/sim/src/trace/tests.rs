@@ -31,8 +31,9 @@ fn mooncake_traces_are_read_as_they_are() {
 }
 
 #[test]
-fn request_lists_keep_their_service_times() {
-    assert_eq!(pairs("arrival_s,service_s\n5,2\n4.5,1\n"), [(0.0, 1.0), (0.5, 2.0)]);
+fn exact_lists_keep_their_service_times_and_their_zero() {
+    assert_eq!(pairs("arrival_s,service_s\n5,2\n4.5,1\n"), [(4.5, 1.0), (5.0, 2.0)]);
+    assert_eq!(pairs("arrival_s,service_s\n1700000005,2\n1700000004.5,1\n"), [(0.0, 1.0), (0.5, 2.0)]);
 }
 
 #[test]

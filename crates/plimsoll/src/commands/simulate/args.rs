@@ -23,13 +23,16 @@ pub(crate) struct SimulateArgs {
     /// Draw load, replicas and violations over time
     #[arg(long, value_name = "OUT.SVG")]
     pub(super) plot: Option<PathBuf>,
+    /// Write every request of every policy: when it came, how long it waited, whether that was too long
+    #[arg(long, value_name = "OUT.CSV")]
+    pub(super) requests: Option<PathBuf>,
     /// Search the parameters of each policy and print what is worth looking at
     #[arg(long)]
     pub(super) optimize: bool,
     /// Seed of everything random
     #[arg(long, default_value_t = 1)]
     pub(super) seed: u64,
-    /// Simulate every request of a trace of rates, instead of cutting stretches in equilibrium
+    /// Simulate every request of a trace of rates (as --requests does, too), instead of cutting stretches in equilibrium
     #[arg(long)]
     pub(super) whole: bool,
     /// Every request so many times

@@ -15,7 +15,9 @@ use crate::{printer::Printer, table::Table};
 pub(super) struct Head {
     trace: String,
     format: Format,
-    /// Seconds from the first to the last arrival.
+    /// When the first request arrives, in seconds of the run; absent for rates.
+    first_arrival_s: Option<f64>,
+    /// When the last one does.
     span_s: f64,
     /// Requests of the trace; absent for rates.
     requests: Option<usize>,
@@ -63,6 +65,10 @@ impl Head {
         Self {
             trace: trace.display().to_string(),
             format,
+            first_arrival_s: match &scene.load {
+                Load::Requests(requests) => requests.first().map(|first| first.arrival_s),
+                Load::Rates(..) => None,
+            },
             span_s: scene.end_s(),
             requests,
             times: args.times,
@@ -82,14 +88,14 @@ impl Head {
         let said = |value: &dyn erased::Said| value.said();
         let what = self.requests.map_or_else(
             || format!("rates, {} arrivals", said(&service.arrivals)),
-            |requests| format!("{requests} requests"),
+            |requests| format!("{requests} requests from {} s on", self.first_arrival_s.unwrap_or(0.0)),
         );
         let times = match self.times {
             1 => String::new(),
             times => format!(", every one {times} times, copies up to {} s later", self.jitter_s),
         };
         let mut lines = vec![
-            format!("trace     {} ({what} in {}{times})", self.trace, hours(self.span_s)),
+            format!("trace     {} ({what}, until {}{times})", self.trace, hours(self.span_s)),
             format!(
                 "service   {} slots, start-up {}, {} to begin with, price {} an hour, service time where the trace has none: {}",
                 service.slots,
