@@ -134,7 +134,13 @@ pub(crate) fn checked(setup: &Setup, scaler: &Scaler, requests: &[Request]) -> O
 impl Family {
     /// Without the search.
     pub(crate) fn unsearched(self) -> Self {
-        Self { variants: self.variants.into_iter().take(1).collect(), ..self }
+        self.only(&[0])
+    }
+
+    /// Some of them, in this order.
+    pub(crate) fn only(self, indices: &[usize]) -> Self {
+        let variants = indices.iter().filter_map(|&index| self.variants.get(index).cloned());
+        Self { variants: variants.collect(), ..self }
     }
 }
 

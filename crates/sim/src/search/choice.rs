@@ -19,19 +19,19 @@ pub struct Trial {
 const TOLERANCE: f64 = 0.1;
 
 /// Index of the variant that hurts least and costs no more than the `budget` in total nor, within a tenth, in any part of the
-/// time; among equals the cheapest. When there is none, the one whose worst part is least above the budget. `None` only
-/// without any variant.
+/// time; among equals the cheapest. When there is none, the total has to do; when that is above the budget everywhere, the
+/// one whose worst part is least above it. `None` only without any variant.
 pub fn least_harm_in_parts(trials: &[Trial], budget: &Trial) -> Option<usize> {
     let indices = 0..trials.len();
-    let fits =
-        |trial: &Trial| trial.hours() <= budget.hours() && trial.worst_excess(budget) <= 1.0 + TOLERANCE;
-    let within = indices.clone().filter(|&index| fits(&trials[index]));
-    let least = within.min_by(|&a, &b| {
-        let harm = trials[a].harm_pct.total_cmp(&trials[b].harm_pct);
-        harm.then(trials[a].hours().total_cmp(&trials[b].hours()))
-    });
     let excess = |index: usize| trials[index].worst_excess(budget);
-    least.or_else(|| indices.min_by(|&a, &b| excess(a).total_cmp(&excess(b))))
+    let affordable = || indices.clone().filter(|&index| trials[index].hours() <= budget.hours());
+    let least = |a: &usize, b: &usize| {
+        let (a, b) = (&trials[*a], &trials[*b]);
+        a.harm_pct.total_cmp(&b.harm_pct).then(a.hours().total_cmp(&b.hours()))
+    };
+    let steady = affordable().filter(|&index| excess(index) <= 1.0 + TOLERANCE).min_by(least);
+    let chosen = steady.or_else(|| affordable().min_by(least));
+    chosen.or_else(|| indices.min_by(|&a, &b| excess(a).total_cmp(&excess(b))))
 }
 
 // === impl Trial ===
@@ -83,6 +83,13 @@ mod tests {
         let late = trial(3.0, [0.5, 0.5, 1.2, 4.0]);
         let alike = trial(4.0, [0.9, 0.9, 1.09, 4.5]);
         assert_eq!(least_harm_in_parts(&[flat, above, late, alike], &budget), Some(3));
+    }
+
+    #[test]
+    fn when_nothing_fits_in_every_part_the_total_has_to_do() {
+        let budget = trial(9.0, [1.0, 1.0, 1.0, 5.0]);
+        let all = [trial(1.0, [2.1; 4]), trial(2.0, [1.9; 4]), trial(3.0, [1.8; 4])];
+        assert_eq!(least_harm_in_parts(&all, &budget), Some(1));
     }
 
     #[test]

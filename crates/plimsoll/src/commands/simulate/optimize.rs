@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::{Scene, policy_file::Named, progress::Progress};
 
 /// Parts of the time that the steady choice is compared in.
-pub(super) const PARTS: usize = 8;
+pub(super) const PARTS: usize = 4;
 
 /// What is worth looking at around one policy.
 #[derive(Debug, Serialize)]
