@@ -271,7 +271,8 @@ mod tests {
         let requests = requests(&list);
         let limits = Limits { response_s: 6.0, wait_s: 1.0 };
         let service = Service { slots: 4, startup: Delay::Fixed { s: 20.0 }, ..Service::default() };
-        let setup = Setup { service, limits, ..Setup::default() };
+        // Long enough that the bill has the last service in it, as the plan has.
+        let setup = Setup { service, limits, until_s: at_s + 60.0, ..Setup::default() };
         // The first start-up lies before the beginning of time: the trace begins one start-up late.
         let late: Vec<Request> =
             requests.iter().map(|one| Request { arrival_s: one.arrival_s + 40.0, ..*one }).collect();
