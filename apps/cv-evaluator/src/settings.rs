@@ -47,6 +47,10 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ("ADMIN_SESSION_SECRET", "signs admin tokens, at least 32 bytes; needed with ADMIN_PASSWORD_HASH"),
     ("ADMIN_TOKEN_TTL_S", "life of an admin token, seconds; default 86400"),
     ("WORKER_CONCURRENCY", "evaluations at once in one worker instance; default 2"),
+    (
+        "WORKER_RECYCLE_AFTER",
+        "evaluations after which a worker ends, for plimsoll to start a fresh one; default 0, never",
+    ),
     ("WORKER_LEASE_S", "seconds after which a silent worker's jobs go to another; default 30"),
     ("JOB_TIMEOUT_S", "longest one attempt may take, seconds; default 300"),
     ("JOB_MAX_ATTEMPTS", "attempts before an evaluation fails; default 5"),
@@ -139,6 +143,8 @@ pub struct WorkSettings {
     pub common: Common,
     /// Evaluations at once.
     pub concurrency: usize,
+    /// Evaluations after which this process ends.
+    pub recycle_after: Option<u64>,
     /// Length of a lease between heartbeats.
     pub lease: Duration,
     /// Longest attempt.
@@ -215,6 +221,7 @@ impl WorkSettings {
         };
         let settings = Self {
             concurrency: usize::try_from(env.number("WORKER_CONCURRENCY", 2, 1..=1024)).unwrap_or(2),
+            recycle_after: Some(env.number("WORKER_RECYCLE_AFTER", 0, 0..=1_000_000_000)).filter(|n| *n > 0),
             lease: Duration::from_secs(env.number("WORKER_LEASE_S", 30, 1..=3600)),
             job_timeout: Duration::from_secs(env.number("JOB_TIMEOUT_S", 300, 1..=86_400)),
             retention: match env.number("DATA_RETENTION_DAYS", 90, 0..=36_500) {

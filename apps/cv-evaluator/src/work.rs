@@ -116,21 +116,25 @@ pub async fn work(
         name: worker,
         concurrency: settings.concurrency,
         lease: settings.lease,
+        recycle_after: settings.recycle_after,
         // Time left for giving unfinished jobs back before SIGKILL comes.
         drain: common.drain.mul_f64(0.8),
         ..WorkerOptions::default()
     };
     let terms =
         requests::Terms { max_attempts: settings.job_max_attempts, max_wait_ms: settings.job_max_wait_ms };
+    // Fires too when this process has done as many evaluations as it may.
+    let recycled = shutdown.child_token();
     let taking = settings.requests_queue.map(|queue| {
-        let worker =
-            Worker::new(store.jobs().clone(), queue, WorkerOptions { concurrency: 1, ..options.clone() });
+        let options = WorkerOptions { concurrency: 1, recycle_after: None, ..options.clone() };
+        let worker = Worker::new(store.jobs().clone(), queue, options);
         let store = store.clone();
         let handler = move |context| requests::take(store.clone(), terms, context);
-        tokio::spawn(worker.run(handler, shutdown.clone()))
+        tokio::spawn(worker.run(handler, recycled.clone()))
     });
     let handler = move |context| handle(Arc::clone(&shared), context);
     let report = Worker::new(store.jobs().clone(), QUEUE, options).run(handler, shutdown).await;
+    recycled.cancel();
     if let Some(Err(error)) = futures::future::OptionFuture::from(taking).await {
         tracing::error!(%error, "taking requests panicked");
     }

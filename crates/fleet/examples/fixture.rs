@@ -26,6 +26,7 @@ fn main() -> ExitCode {
             serve(arguments.next().and_then(|count| count.to_str()?.parse().ok()), Duration::ZERO)
         }
         "crash" => crash(),
+        "recycle" => recycle(),
         "idle" => idle(),
         "environment" => environment(),
         "family" => family(),
@@ -94,6 +95,12 @@ fn crash() -> ExitCode {
     say("about to fail");
     let _ = writeln!(io::stderr(), "no database at localhost:5432");
     ExitCode::from(3)
+}
+
+/// A worker that has done as many jobs as it was told to.
+fn recycle() -> ExitCode {
+    std::thread::sleep(Duration::from_millis(1500));
+    ExitCode::SUCCESS
 }
 
 fn environment() -> ExitCode {

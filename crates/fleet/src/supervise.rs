@@ -59,6 +59,10 @@ enum Interrupt {
 /// hold of its output could keep it open.
 const OUTPUT_PATIENCE: Duration = Duration::from_secs(2);
 
+/// Who was ready for so long and then ended with status 0 has done what it was there for (a worker that is recycled
+/// after so many jobs): no failure, and replaced at once. Shorter, it would be a loop.
+const WORTHWHILE: Duration = Duration::from_secs(1);
+
 // === impl Supervisor ===
 
 impl Supervisor {
@@ -117,12 +121,17 @@ impl Supervisor {
         let ready_for =
             self.entry.with(|live| live.seen.ready_since).map_or(Duration::ZERO, |since| since.elapsed());
         let end = self.finish(&mut process, &event).await;
+        let well = end.status.is_some_and(|status| status.success());
         let _ = timeout(OUTPUT_PATIENCE, async { while readers.join_next().await.is_some() {} }).await;
 
         let why = self.note_end(end, &event);
         match event {
             Event::Interrupted(Interrupt::Stop) => Lap::Stop,
             Event::Interrupted(Interrupt::Restart) => Lap::Restart,
+            Event::Exited if well && ready_for >= WORTHWHILE => {
+                tracing::info!(instance = %self.entry.id, "ended by itself and well, a fresh process takes its place");
+                Lap::Restart
+            }
             Event::Exited | Event::OverLimit | Event::Unhealthy(_) => Lap::Failed { why, ready_for },
         }
     }

@@ -87,6 +87,29 @@ async fn w23_a_worker_told_to_stop_finishes_what_it_has_and_ends_well() {
 }
 
 #[tokio::test]
+async fn worker_that_is_recycled_ends_well_and_a_fresh_one_does_the_rest() {
+    let stack = Stack::start().await;
+    let body = stack.upload_texts().await;
+    let mut ids = Vec::new();
+    for _ in 0..5 {
+        ids.push(stack.evaluate(&body).await);
+    }
+    // With requests from elsewhere beside: they must not keep it alive.
+    let short = [("WORKER_RECYCLE_AFTER", "2"), ("REQUESTS_QUEUE", "evaluate-requests")];
+    for done in [2, 4] {
+        assert!(Process::worker(&stack, &short).ended().await.success());
+        let stats = stack.store.jobs().stats(Some("evaluate")).await.unwrap().remove(0);
+        assert_eq!((stats.completed_total, stats.leased, stats.failed_attempts_total), (done, 0, 0));
+    }
+    let last = Process::worker(&stack, &short);
+    for id in &ids {
+        assert_eq!(stack.finished(id).await["status"], "completed");
+    }
+    drop(last);
+    stack.stop().await;
+}
+
+#[tokio::test]
 async fn killed_workers_lose_nothing_and_double_nothing() {
     let stack = Stack::start().await;
     let body = stack.upload_texts().await;

@@ -219,6 +219,23 @@ async fn restart_replaces_the_process_without_back_off() {
 }
 
 #[tokio::test]
+async fn who_ends_well_after_its_work_is_replaced_at_once_and_did_not_fail() {
+    let directory = tempdir().expect("a directory");
+    let mut config = config(&directory);
+    config.timings.backoff_base = Duration::from_secs(3600);
+    config.timings.backoff_max = Duration::from_secs(3600);
+    let fleet = Fleet::start(config).await.expect("a fleet");
+    let id = launch(&fleet, service("worker", "recycle", &directory));
+    let first = until_ready(&fleet, &id).await;
+    let next = until(&fleet, &id, "ready again", |instance| {
+        instance.state == State::Ready && instance.pid != first.pid
+    })
+    .await;
+    assert_eq!((next.restarts, next.last_exit.as_deref()), (1, Some("exited with status 0")));
+    fleet.shutdown().await;
+}
+
+#[tokio::test]
 async fn twenty_starts_are_parallel_and_bounded_on_different_ports() {
     let directory = tempdir().expect("a directory");
     let mut config = config(&directory);
