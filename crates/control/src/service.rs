@@ -67,10 +67,15 @@ pub(crate) struct Managed {
     /// Why the number was last held, so that only a new reason is recorded, and when that was recorded.
     last_hold: Option<String>,
     held_at: Option<Time>,
+    /// Reasons told since the number last changed, and when: two that take turns are told once each.
+    told_holds: BTreeMap<String, Time>,
 }
 
 /// Between two recorded holds of a policy that decides many times a second.
 const HOLDS_APART_S: u32 = 10;
+
+/// Two events that keep the number for the same reason, with another reason or none in between.
+const SAME_HOLD_APART_S: u32 = 300;
 
 // === impl Managed ===
 
@@ -96,6 +101,7 @@ impl Managed {
             metrics: Vec::new(),
             last_hold: None,
             held_at: None,
+            told_holds: BTreeMap::new(),
             memory,
         }
     }
@@ -154,6 +160,7 @@ impl Managed {
         if decision.write {
             self.memory.desired = to;
             self.last_hold = None;
+            self.told_holds.clear();
             return Some(draft(Kind::Scale).detail(detail()));
         }
         // Asking for fewer than the lower bound is what an idle service does all day; wanting more than the upper bound is news.
@@ -171,7 +178,13 @@ impl Managed {
         if paced && self.held_at.is_some_and(|at| at.plus_s(HOLDS_APART_S) > now) {
             return None;
         }
-        (self.last_hold, self.held_at) = (Some(reason), Some(now));
+        let before = self.told_holds.get(&reason).copied();
+        self.last_hold = Some(reason.clone());
+        if before.is_some_and(|at| at.plus_s(SAME_HOLD_APART_S) > now) {
+            return None;
+        }
+        self.held_at = Some(now);
+        self.told_holds.insert(reason, now);
         Some(draft(Kind::Hold).detail(detail()))
     }
 
@@ -273,3 +286,6 @@ pub(crate) fn fleet_spec(name: &str, service: &Service, base: &Path) -> ServiceS
         memory_limit_bytes: service.resources.memory_bytes,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@ mod stream;
 
 use plimsoll_scale::explain::Path;
 use plimsoll_scale::observe::{Reading, Scale};
-use plimsoll_scale::spec::{MetricId, MetricSpec, Target};
+use plimsoll_scale::spec::{Behavior, MetricId, MetricSpec, PolicyKind, RatePolicy, ScalingRules, Target};
 use plimsoll_scale::{Decision, HpaSpec, Observation, Settings, State, Time, Written, reconcile, settle};
 use proptest::prelude::*;
 use stream::{Load, Tick, load, observe, spec, tick};
@@ -71,6 +71,93 @@ proptest! {
             if spec.behavior.is_none() && decision.explanation.path == Path::Metrics && current > 0 {
                 assert!(desired <= (2 * current).max(4), "{}", decision.summary());
             }
+        });
+    }
+
+    #[test]
+    fn instance_without_a_sample_is_never_taken_for_idle(
+        replicas in 1_u32..60,
+        nth in 2_usize..6,
+        pct in 1_i32..100,
+        load in load(),
+        utilization in any::<bool>(),
+    ) {
+        let metric = if utilization {
+            MetricSpec::Resource { name: "cpu".into(), target: Target::Utilization(pct) }
+        } else {
+            let metric = MetricId { name: "rate".into(), ..MetricId::default() };
+            MetricSpec::Pods { metric, target: Target::AverageValue(i64::from(pct) * 1000) }
+        };
+        let rules = ScalingRules { stabilization_window_s: Some(0), ..ScalingRules::default() };
+        let behavior = Behavior { scale_down: Some(rules), ..Behavior::default() };
+        let spec = HpaSpec { metrics: vec![metric], behavior: Some(behavior), ..external(1, 1, 100) };
+        let now = Time::from_s(1_000_000);
+        let seen = observe(&spec, &Tick::missing_every(nth, load), replicas, now);
+        let decision = round(&spec, &Settings::default(), &mut State::default(), &seen, now);
+        // Each of them counts as using all that it requests, or exactly the target.
+        let missing = replicas / nth as u32;
+        prop_assert!(decision.desired >= missing.min(replicas), "{}", decision.summary());
+    }
+
+    #[test]
+    fn rate_limits_hold_over_every_period(
+        value in 1_u32..6,
+        period_s in 15_u32..120,
+        loads in prop::collection::vec((1_u32..30, load()), 1..60),
+    ) {
+        let only = |window_s| ScalingRules {
+            stabilization_window_s: Some(window_s),
+            policies: Some(vec![RatePolicy { kind: PolicyKind::Pods, value: value as i32, period_s }]),
+            ..ScalingRules::default()
+        };
+        let behavior = Behavior { scale_up: Some(only(0)), scale_down: Some(only(0)) };
+        let spec = HpaSpec { behavior: Some(behavior), ..external(5000, 1, 400) };
+        let mut counts: Vec<(Time, u32)> = Vec::new();
+        let ticks: Vec<Tick> =
+            loads.into_iter().map(|(pause_s, load)| Tick::calm_after(pause_s, load)).collect();
+        run(&spec, &ticks, |_, _, decision, now| {
+            if counts.is_empty() {
+                counts.push((Time(0), decision.current));
+            }
+            // Kubernetes counts from where the period began, and events of both directions.
+            let before = |(at, _): &&(Time, u32)| now.since_ms(*at) >= i64::from(period_s) * 1000;
+            let began = counts.iter().rev().find(before).map_or(decision.current, |(_, count)| *count);
+            let moved = began.abs_diff(decision.desired);
+            assert!(moved <= value || !decision.write, "{moved} in {period_s} s: {}", decision.summary());
+            counts.push((now, decision.desired));
+        });
+    }
+
+    #[test]
+    fn answer_waits_for_the_window_of_its_direction(
+        windows_s in (0_u32..120, 0_u32..120),
+        loads in prop::collection::vec((1_u32..30, load()), 1..60),
+    ) {
+        let only = |window_s| ScalingRules {
+            stabilization_window_s: Some(window_s),
+            policies: Some(vec![RatePolicy { kind: PolicyKind::Pods, value: 1_000_000, period_s: 15 }]),
+            ..ScalingRules::default()
+        };
+        let (up_s, down_s) = windows_s;
+        let behavior = Behavior { scale_up: Some(only(up_s)), scale_down: Some(only(down_s)) };
+        let spec = HpaSpec { behavior: Some(behavior), ..external(5000, 1, 5000) };
+        let mut asked: Vec<(Time, u32)> = Vec::new();
+        let ticks: Vec<Tick> =
+            loads.into_iter().map(|(pause_s, load)| Tick::calm_after(pause_s, load)).collect();
+        run(&spec, &ticks, |_, _, decision, now| {
+            if asked.is_empty() {
+                asked.push((now, decision.current));
+            }
+            let wanted = decision.explanation.wanted.unwrap_or(decision.current);
+            let within = |window_s: u32| {
+                let of_window = asked.iter().filter(move |(at, _)| now.since_ms(*at) < i64::from(window_s) * 1000);
+                of_window.map(|(_, replicas)| *replicas).chain([wanted])
+            };
+            let (least, most) = (within(up_s).min().unwrap_or(0), within(down_s).max().unwrap_or(0));
+            let Decision { current, desired, .. } = *decision;
+            assert!(desired >= current || desired >= most.max(1), "fell to {desired} below {most}");
+            assert!(desired <= current || desired <= least.max(1), "rose to {desired} above {least}");
+            asked.push((now, wanted));
         });
     }
 

@@ -54,6 +54,18 @@ impl Tick {
             troubles: vec![Trouble::None],
         }
     }
+
+    /// Nothing is wrong, so many seconds after the tick before.
+    pub(crate) fn calm_after(pause_s: u32, load: Load) -> Self {
+        Self { pause_s, ..Self::calm(load) }
+    }
+
+    /// Each `nth` instance has no sample.
+    pub(crate) fn missing_every(nth: usize, load: Load) -> Self {
+        let mut troubles = vec![Trouble::None; nth];
+        troubles[nth - 1] = Trouble::Missing;
+        Self { troubles, ..Self::calm(load) }
+    }
 }
 
 pub(crate) fn load() -> impl Strategy<Value = Load> {
