@@ -17,18 +17,29 @@ struct Line<'a> {
     name: &'a str,
     colour: &'a str,
     dashed: bool,
+    /// A count stays what it is until it changes.
+    stepped: bool,
     points: Vec<(f64, f64)>,
 }
+
+/// Round steps of time, in seconds; days beyond.
+const TIME_STEPS_S: [f64; 17] = [
+    1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 10_800.0, 21_600.0,
+    43_200.0, 86_400.0, 172_800.0,
+];
 
 /// Three panels over the same time: arrivals per second, instances (dashed: with those on their way), and per cent of
 /// requests over the limit per step.
 pub(super) fn svg(runs: &[(&str, &Outcome)], step_s: f64) -> String {
-    let end_s =
-        runs.iter().filter_map(|(_, run)| run.series.last()).map(|point| point.at_s).fold(1.0, f64::max);
+    let ends = runs.iter().filter_map(|(_, run)| run.series.last());
+    let end_s = ends.map(|point| point.at_s).fold(step_s, f64::max);
+    let begins = runs.iter().filter_map(|(_, run)| run.series.first());
+    let begin_s = begins.map(|point| point.at_s - step_s).fold(end_s - step_s, f64::min).max(0.0);
     let line = |index: usize, dashed: bool, value: &dyn Fn(&plimsoll_sim::Point) -> f64| Line {
         name: runs[index].0,
         colour: COLOURS[index % COLOURS.len()],
         dashed,
+        stepped: false,
         points: runs[index].1.series.iter().map(|point| (point.at_s, value(point))).collect(),
     };
     let load = runs.first().map(|_| line(0, false, &|point| point.arrivals as f64 / step_s));
@@ -37,14 +48,21 @@ pub(super) fn svg(runs: &[(&str, &Outcome)], step_s: f64) -> String {
     let mut replicas = Vec::new();
     let mut bad = Vec::new();
     for index in 0..runs.len() {
-        replicas.push(line(index, false, &|point| f64::from(point.ready)));
-        replicas.push(line(index, true, &|point| f64::from(point.ready + point.starting)));
+        let counts: [(bool, &dyn Fn(&plimsoll_sim::Point) -> f64); 2] = [
+            (false, &|point| f64::from(point.ready)),
+            (true, &|point| f64::from(point.ready + point.starting)),
+        ];
+        replicas.extend(counts.map(|(dashed, count)| Line { stepped: true, ..line(index, dashed, count) }));
         bad.push(line(index, false, &|point| match point.arrivals {
             0 => 0.0,
             arrivals => (point.over_slo as f64 / arrivals as f64 * 100.0).min(100.0),
         }));
     }
-    let panels = [("requests per second", load), ("instances", replicas), ("over the SLO, %", bad)];
+    let panels = [
+        ("requests per second", load),
+        ("instances (dashed: with those that start)", replicas),
+        ("over the SLO, %", bad),
+    ];
     let legend = GAP + 16.0 * runs.len() as f64;
     let height = legend + 3.0 * (PANEL + GAP);
     let mut out = format!(
@@ -68,21 +86,22 @@ pub(super) fn svg(runs: &[(&str, &Outcome)], step_s: f64) -> String {
         );
     }
     for (index, (title, lines)) in panels.iter().enumerate() {
-        panel(&mut out, title, lines, legend + index as f64 * (PANEL + GAP), end_s);
+        panel(&mut out, title, lines, legend + index as f64 * (PANEL + GAP), (begin_s, end_s));
     }
     out.push_str("</svg>\n");
     out
 }
 
-fn panel(out: &mut String, title: &str, lines: &[Line<'_>], top: f64, end_s: f64) {
+fn panel(out: &mut String, title: &str, lines: &[Line<'_>], top: f64, (begin_s, end_s): (f64, f64)) {
     let most = lines.iter().flat_map(|line| &line.points).map(|(_, value)| *value).fold(0.0, f64::max);
-    let most = nice(most);
+    let step = round_step(most);
+    let most = (most / step).ceil().max(1.0) * step;
     let width = WIDTH - LEFT - RIGHT;
-    let x = |at_s: f64| LEFT + at_s / end_s * width;
+    let x = |at_s: f64| LEFT + (at_s - begin_s) / (end_s - begin_s).max(1e-9) * width;
     let y = |value: f64| top + PANEL - value / most * PANEL;
-    let _ = writeln!(out, "<text x=\"{LEFT}\" y=\"{}\" font-weight=\"bold\">{title}</text>", top - 6.0);
-    for quarter in 0..=4 {
-        let value = most * f64::from(quarter) / 4.0;
+    let _ = writeln!(out, "<text x=\"{LEFT}\" y=\"{}\" font-weight=\"bold\">{title}</text>", top - 8.0);
+    for index in 0..=(most / step).round() as u32 {
+        let value = step * f64::from(index);
         let at = y(value);
         let _ = writeln!(
             out,
@@ -93,20 +112,26 @@ fn panel(out: &mut String, title: &str, lines: &[Line<'_>], top: f64, end_s: f64
             short(value)
         );
     }
-    for tenth in 0..=10 {
-        let at_s = end_s * f64::from(tenth) / 10.0;
+    let time_step_s = round_time_s(end_s - begin_s);
+    let first = (begin_s / time_step_s).ceil() as u64;
+    for index in first..=(end_s / time_step_s) as u64 {
+        let at_s = index as f64 * time_step_s;
         let _ = writeln!(
             out,
             "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\" fill=\"#555\">{}</text>",
             x(at_s),
             top + PANEL + 15.0,
-            crate::units::age(at_s as u64)
+            moment(at_s as u64)
         );
     }
     for line in lines {
         let mut path = String::new();
         for &(at_s, value) in &line.points {
-            let _ = write!(path, "{}{:.1} {:.1}", if path.is_empty() { 'M' } else { 'L' }, x(at_s), y(value));
+            let _ = match path.is_empty() {
+                true => write!(path, "M{:.1} {:.1}", x(at_s), y(value)),
+                false if line.stepped => write!(path, "H{:.1}V{:.1}", x(at_s), y(value)),
+                false => write!(path, "L{:.1} {:.1}", x(at_s), y(value)),
+            };
         }
         let dash = if line.dashed { " stroke-dasharray=\"3 3\" opacity=\"0.6\"" } else { "" };
         let _ = writeln!(
@@ -118,15 +143,28 @@ fn panel(out: &mut String, title: &str, lines: &[Line<'_>], top: f64, end_s: f64
     }
 }
 
-/// The next of 1, 2, 5 times a power of ten.
-fn nice(value: f64) -> f64 {
-    let power = 10_f64.powf(value.max(1e-9).log10().floor());
-    [1.0, 2.0, 5.0, 10.0]
-        .into_iter()
-        .map(|factor| factor * power)
-        .find(|&nice| nice >= value)
-        .unwrap_or(1.0)
-        .max(1.0)
+/// 1, 2 or 5 times a power of ten, so that five of them reach the value or nearly do.
+fn round_step(value: f64) -> f64 {
+    let fifth = value.max(1e-9) / 5.0;
+    let power = 10_f64.powf(fifth.log10().floor());
+    let step =
+        [1.0, 2.0, 5.0, 10.0].into_iter().map(|factor| factor * power).find(|&step| step >= fifth * 0.999);
+    step.unwrap_or(power)
+}
+
+/// Ten of them at most fill the span.
+fn round_time_s(span_s: f64) -> f64 {
+    let step_s = TIME_STEPS_S.into_iter().find(|&step_s| span_s / step_s <= 10.0);
+    step_s.unwrap_or_else(|| (span_s / 10.0 / 86_400.0).ceil() * 86_400.0)
+}
+
+/// A round time without the parts that are zero: `1h30m`.
+fn moment(seconds: u64) -> String {
+    let parts =
+        [(seconds / 86_400, 'd'), (seconds / 3600 % 24, 'h'), (seconds / 60 % 60, 'm'), (seconds % 60, 's')];
+    let words: String =
+        parts.iter().filter(|(count, _)| *count > 0).map(|(count, unit)| format!("{count}{unit}")).collect();
+    if words.is_empty() { "0".into() } else { words }
 }
 
 fn short(value: f64) -> String {
@@ -142,8 +180,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn axes_end_at_round_numbers() {
-        assert_eq!([nice(0.0), nice(7.0), nice(11.0), nice(240.0)], [1.0, 10.0, 20.0, 500.0]);
+    fn axes_have_round_numbers() {
+        assert_eq!([0.5, 7.0, 11.0, 41.0, 240.0].map(round_step), [0.1, 2.0, 5.0, 10.0, 50.0]);
+        assert_eq!([8.0, 3435.0, 86_400.0, 1_209_600.0].map(round_time_s), [1.0, 600.0, 10_800.0, 172_800.0]);
+        assert_eq!([0, 90, 5400, 172_800].map(moment), ["0", "1m30s", "1h30m", "2d"]);
         assert_eq!(escape("a<b&c"), "a&lt;b&amp;c");
     }
 }
