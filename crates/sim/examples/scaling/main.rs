@@ -13,7 +13,7 @@ use plimsoll_sim::{Delay, Limits, Request, Scaler, Service, Setup, Timing, oracl
 
 use contenders::{Contender, Figures, checked, hpa, keda, keda_open, ours, try_all};
 use traces::{Case, load};
-use verdict::{Aim, Verdict};
+use verdict::{Aim, Hindsight, Verdict};
 
 const SLOTS: u32 = 8;
 /// A budget has to hold in each of so many equal parts of the first half: few enough that a part of an hour's trace is
@@ -61,6 +61,13 @@ fn main() -> std::io::Result<()> {
         );
     }
     let cases = load(&directory, &wanted)?;
+    if cases.is_empty() {
+        return writeln!(
+            out,
+            "skipped: {} has no trace whose name contains `{wanted}`. hint: the files are named in crates/sim/examples/scaling/traces.rs",
+            directory.display()
+        );
+    }
     writeln!(
         out,
         "| trace | start-up | policy | over SLO % | waited > 1 s % | replica-hours | of oracle | parameters |"
@@ -103,7 +110,7 @@ fn compare(case: &Case, startup_s: f64, out: &mut impl Write) -> std::io::Result
             new,
             unavoidable: scene.unavoidable,
             aim: Aim::calm(old, new),
-            hindsight: String::new(),
+            hindsight: None,
         }]);
     }
     let is_short = case.requests.len() < SHORT_REQUESTS;
@@ -137,7 +144,7 @@ fn compare(case: &Case, startup_s: f64, out: &mut impl Write) -> std::io::Result
                 new,
                 unavoidable: scene.unavoidable,
                 aim: Aim::bursty(old, new, scene.unavoidable),
-                hindsight: hindsight(&scene, old, &known, own),
+                hindsight: Some(hindsight(&scene, old, &known, own)),
             });
         }
     }
@@ -146,21 +153,23 @@ fn compare(case: &Case, startup_s: f64, out: &mut impl Write) -> std::io::Result
 
 /// What somebody would have got who knows the second half, but not when its bursts come: the best count that never changes,
 /// and how many of our variants meet the aim there.
-fn hindsight(scene: &Scene<'_>, old: Figures, known: &[Figures], own: Timing) -> String {
+fn hindsight(scene: &Scene<'_>, old: Figures, known: &[Figures], own: Timing) -> Hindsight {
     let count = (old.hours * 3600.0 / scene.half_s).floor() as u32;
-    let mut words = Vec::new();
+    let (mut words, mut in_reach) = (Vec::new(), false);
     if count > 0 {
         let setup = scene.setup(own, scene.test_from_s());
         let it = Figures::of(&checked(&setup, &Scaler::Fixed(count), scene.requests));
         let over = it.over_slo - scene.unavoidable;
         let aim = Aim::bursty(old, it, scene.unavoidable);
+        in_reach |= aim.is_met();
         words.push(format!("constant {count}: {over:.2} / {:.2}, {}", it.waited, aim.word()));
     }
     if !known.is_empty() {
         let met = known.iter().filter(|it| Aim::bursty(old, **it, scene.unavoidable).is_met()).count();
+        in_reach |= met > 0;
         words.push(format!("{met} of {} variants meet it", known.len()));
     }
-    words.join("; ")
+    Hindsight { words: words.join("; "), in_reach }
 }
 
 /// Of those within the budget, the one that hurts least; the cheapest when none is.

@@ -20,30 +20,33 @@ const ALL: &[f64] = &[10.0, 60.0, 120.0];
 const ONE: &[f64] = &[60.0];
 const DAY_S: f64 = 86_400.0;
 
-/// Every trace that is there.
+/// Every trace that is wanted and there.
 pub(crate) fn load(directory: &Path, wanted: &str) -> std::io::Result<Vec<Case>> {
     let mut cases = Vec::new();
-    let is_wanted = |name: &str| name.contains(wanted);
+    let is_there = |name: &str, file: &str| {
+        let packed = format!("{file}.zst");
+        name.contains(wanted) && [file, &packed].iter().any(|file| directory.join(file).is_file())
+    };
     for (name, file) in [("azure code", "azure_llm_2023_code.csv"), ("azure conv", "azure_llm_2023_conv.csv")]
     {
-        if is_wanted(name) {
+        if is_there(name, file) {
             let requests = tokens(&text(directory, file)?, Format::Csv);
             let all = replicate(&requests, 10, 1.0, 7);
             cases.push(Case { name: format!("{name} x1"), requests, look_s: 1.0, startups_s: ALL });
             cases.push(Case { name: format!("{name} x10"), requests: all, look_s: 1.0, startups_s: ALL });
         }
     }
-    if is_wanted("mooncake") {
+    if is_there("mooncake", "mooncake_synthetic.jsonl") {
         let requests = tokens(&text(directory, "mooncake_synthetic.jsonl")?, Format::Jsonl);
         cases.push(Case { name: "mooncake".into(), requests, look_s: 1.0, startups_s: ALL });
     }
-    if is_wanted("m-large") {
+    if is_there("m-large", "servegen_m-large_10min.csv") {
         let steps = rates(&text(directory, "servegen_m-large_10min.csv")?);
         let steps = steps.into_iter().map(|step| RateStep { per_s: step.per_s / 20.0, ..step }).collect();
         let requests = drawn(steps, 2.0 * DAY_S, 3.0);
         cases.push(Case { name: "m-large /20".into(), requests, look_s: 5.0, startups_s: ALL });
     }
-    if is_wanted("crane") {
+    if is_there("crane", "crane_dsp_0-7.tar") {
         for (name, text) in tar(&bytes(directory, "crane_dsp_0-7.tar")?) {
             let steps = rates(&text);
             let within: Vec<f64> =
