@@ -93,33 +93,43 @@ fn read(body: serde_json::Value) -> ScalingPolicy {
     serde_json::from_value(body).expect("the body of a policy")
 }
 
-/// Trains every variant on the first half, on every core.
+/// Trains every variant on the first half.
 pub(crate) fn try_all(scene: &Scene<'_>, family: Family, timing: Timing) -> Vec<Contender> {
+    on_every_core(&family.variants, |variant| {
+        let policy = Policy::compile(variant.spec.clone()).expect("a policy of the grid");
+        let scaler = PolicyScaler { keda: family.keda, ..PolicyScaler::new(policy) };
+        let scaler = Scaler::Policy(Box::new(scaler));
+        let mut setup = scene.setup(timing, scene.train_from_s());
+        setup.series_step_s = Some(scene.series_step_s());
+        let outcome = checked(&setup, &scaler, scene.first_half);
+        let (trained, trial) = (Figures::of(&outcome), Trial::of(&outcome, PARTS));
+        Contender { words: variant.changes.clone(), trained, trial, scaler, timing }
+    })
+}
+
+/// All of them on the second half: what no choice may know.
+pub(crate) fn test_all(scene: &Scene<'_>, all: &[Contender]) -> Vec<Figures> {
+    on_every_core(all, |one| one.test(scene))
+}
+
+/// In the order of the items.
+fn on_every_core<T: Sync, R: Send>(items: &[T], each: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let work = || {
         let mut done = Vec::new();
-        while let Some((index, variant)) = {
+        loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
-            family.variants.get(index).map(|variant| (index, variant))
-        } {
-            let policy = Policy::compile(variant.spec.clone()).expect("a policy of the grid");
-            let scaler = PolicyScaler { keda: family.keda, ..PolicyScaler::new(policy) };
-            let scaler = Scaler::Policy(Box::new(scaler));
-            let mut setup = scene.setup(timing, scene.train_from_s());
-            setup.series_step_s = Some(scene.series_step_s());
-            let outcome = checked(&setup, &scaler, scene.first_half);
-            let (trained, trial) = (Figures::of(&outcome), Trial::of(&outcome, PARTS));
-            done.push((index, Contender { words: variant.changes.clone(), trained, trial, scaler, timing }));
+            let Some(item) = items.get(index) else { return done };
+            done.push((index, each(item)));
         }
-        done
     };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut all: Vec<(usize, Contender)> = std::thread::scope(|scope| {
+    let mut all: Vec<(usize, R)> = std::thread::scope(|scope| {
         let handles: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
         handles.into_iter().flat_map(|handle| handle.join().expect("a worker")).collect()
     });
     all.sort_by_key(|(index, _)| *index);
-    all.into_iter().map(|(_, contender)| contender).collect()
+    all.into_iter().map(|(_, result)| result).collect()
 }
 
 /// Runs, and sees to it that no request was lost or made up.
