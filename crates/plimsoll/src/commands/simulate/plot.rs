@@ -48,11 +48,9 @@ pub(super) fn svg(runs: &[(&str, &Outcome)], step_s: f64) -> String {
     let mut replicas = Vec::new();
     let mut bad = Vec::new();
     for index in 0..runs.len() {
-        let counts: [(bool, &dyn Fn(&plimsoll_sim::Point) -> f64); 2] = [
-            (false, &|point| f64::from(point.ready)),
-            (true, &|point| f64::from(point.ready + point.starting)),
-        ];
-        replicas.extend(counts.map(|(dashed, count)| Line { stepped: true, ..line(index, dashed, count) }));
+        let ready = line(index, false, &|point| f64::from(point.ready));
+        let asked = line(index, true, &|point| f64::from(point.ready + point.starting));
+        replicas.extend([ready, asked].map(|line| Line { stepped: true, ..line }));
         bad.push(line(index, false, &|point| match point.arrivals {
             0 => 0.0,
             arrivals => (point.over_slo as f64 / arrivals as f64 * 100.0).min(100.0),
