@@ -13,10 +13,11 @@ SELECT json_group_array(json_array(
 FROM plimsoll_lease l JOIN plimsoll_job j ON j.id = l.job
 WHERE changes() > 0 AND l.token > last_insert_rowid() - changes();
 
--- All up to the last one taken: nothing to look up one by one.
+-- All up to the last one taken: nothing to look up one by one. The plus signs take the columns' affinity away: with
+-- it SQLite follows the index no further than its priority, and reads all jobs of that.
 DELETE FROM plimsoll_ready
 WHERE queue = ?1 AND lane = ?2 AND (priority, ready_at_ms, job) <= (
-    SELECT priority, ready_at_ms, job FROM (
+    SELECT +priority, +ready_at_ms, +job FROM (
         SELECT priority, ready_at_ms, job FROM plimsoll_ready
         WHERE queue = ?1 AND lane = ?2
         ORDER BY priority, ready_at_ms, job LIMIT ?3
