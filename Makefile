@@ -82,7 +82,7 @@ bench-control: ## ten thousand targets decided once a second; from a signal to t
 bench-queue: ## the queue, its peers and bare SQL in turn on one server: ratios
 	bench/queue/run
 
-bench-app: ## the CV Evaluator alone and behind plimsoll: latency and ratios
+bench-app: ## the CV Evaluator alone and behind plimsoll, its load line, ten minutes of it: against its aims (20 minutes)
 	bench/cv-evaluator/run
 
 large: ## what pages, claims and sweeps of the CV Evaluator look at in tables of a million rows, on both databases
