@@ -57,7 +57,7 @@ pub struct App {
     by_address: RateLimit<std::net::IpAddr>,
     by_owner: RateLimit<String>,
     logins: RateLimit<std::net::IpAddr>,
-    login_slots: Semaphore,
+    login_slots: Arc<Semaphore>,
     tokens: Option<TokenKeys>,
 }
 
@@ -80,7 +80,7 @@ impl App {
             by_address: RateLimit::new(Quota::new(per_minute, minute, per_minute)),
             by_owner: RateLimit::new(Quota::new(per_minute, minute, per_minute)),
             logins: RateLimit::new(Quota::new(10, minute, 5)),
-            login_slots: Semaphore::new(LOGINS_AT_ONCE),
+            login_slots: Arc::new(Semaphore::new(LOGINS_AT_ONCE)),
             tokens: settings.admin.as_ref().map(|admin| TokenKeys::new(&admin.secret, admin.token_ttl)),
             settings,
         }
@@ -129,7 +129,7 @@ fn owner_operations(upload_limit: usize) -> OpenApiRouter<Shared> {
         OpenApiRouter::new().routes(routes!(upload::upload)).layer(DefaultBodyLimit::max(upload_limit));
     OpenApiRouter::new()
         .routes(routes!(evaluate::evaluate))
-        .routes(routes!(result::result))
+        .routes(routes!(result::result, erase::erase_result))
         .routes(routes!(erase::erase_me))
         .layer(from_fn(deadline))
         .layer(DefaultBodyLimit::max(MAX_JSON_BYTES))
@@ -143,7 +143,7 @@ fn admin_operations() -> OpenApiRouter<Shared> {
         .routes(routes!(admin::status))
         .routes(routes!(admin::stats))
         .routes(routes!(admin::jobs))
-        .routes(routes!(admin::job))
+        .routes(routes!(admin::job, erase::admin_erase_job))
         .routes(routes!(admin::requeue))
         .routes(routes!(erase::admin_erase))
         .layer(from_fn(deadline))

@@ -163,11 +163,30 @@ impl Health {
     }
 }
 
-async fn healthz(State(health): State<Health>) -> Response {
+/// Alive
+///
+/// This process runs. Depends on nothing.
+#[utoipa::path(
+    get, path = "/healthz", tag = "health", operation_id = "healthz",
+    responses((status = 200, description = "Alive", body = Alive)),
+    security(()),
+)]
+pub async fn healthz(State(health): State<Health>) -> Response {
     uncached((StatusCode::OK, Json(health.alive())).into_response())
 }
 
-async fn readyz(State(health): State<Health>) -> Response {
+/// Ready to serve
+///
+/// What this instance needs works, and it is not being stopped.
+#[utoipa::path(
+    get, path = "/readyz", tag = "health", operation_id = "readyz",
+    responses(
+        (status = 200, description = "Ready", body = Ready),
+        (status = 503, description = "Not ready, or being stopped; `checks` says what is wrong", body = Ready),
+    ),
+    security(()),
+)]
+pub async fn readyz(State(health): State<Health>) -> Response {
     let ready = health.ready().await;
     let status = if ready.status == "ready" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     uncached((status, Json(ready)).into_response())

@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn jitter_covers_the_whole_range() {
+    fn w39_jitter_covers_the_whole_range() {
         // W39: jitter was a constant ten per cent. Every part of 0..ceiling must be reachable.
         let b = Backoff {
             base: Duration::from_secs(8),

@@ -1,5 +1,7 @@
 //! The administrator's operations.
 
+use std::sync::Arc;
+
 use app_kit::extract::{Json, Path, Query};
 use app_kit::{ApiError, Code};
 use axum::extract::rejection::FormRejection;
@@ -156,12 +158,16 @@ pub(super) async fn token(
     let (Some(admin), Some(tokens)) = (&app.settings.admin, &app.tokens) else {
         return Err(ApiError::internal("login without an administrator"));
     };
-    let _slot = app.login_slots.acquire().await.map_err(ApiError::internal)?;
+    let slot = Arc::clone(&app.login_slots).acquire_owned().await.map_err(ApiError::internal)?;
     let hash = admin.password_hash.clone();
     let password = login.password.into_bytes();
     // Also for a wrong name, so that the time taken does not tell which of the two was wrong.
-    let fits =
-        tokio::task::spawn_blocking(move || hash.verify(&password)).await.map_err(ApiError::internal)?;
+    let verify = move || {
+        // Goes with the work, which goes on when the client has left.
+        let _slot = slot;
+        hash.verify(&password)
+    };
+    let fits = tokio::task::spawn_blocking(verify).await.map_err(ApiError::internal)?;
     let known = bool::from(login.username.as_bytes().ct_eq(admin.username.as_bytes()));
     if !(known & fits) {
         tracing::warn!(client = %client.0, "login refused");
@@ -211,7 +217,11 @@ pub(super) async fn stats(
     get, path = "/admin/api/jobs", tag = "admin", operation_id = "admin_jobs",
     params(PageQuery),
     responses(
-        (status = 200, description = "A page", body = JobsView),
+        (status = 200, description = "A page", body = JobsView, links(
+            ("admin_job" = (operation_id = "admin_job", parameters(("id" = "$response.body#/jobs/0/id")))),
+            ("admin_requeue" = (operation_id = "admin_requeue", parameters(("id" = "$response.body#/jobs/0/id")))),
+            ("admin_erase_job" = (operation_id = "admin_erase_job", parameters(("id" = "$response.body#/jobs/0/id")))),
+        )),
         (status = 400, description = "A parameter breaks its rule (`INVALID_ARGUMENT`)", body = app_kit::error::ErrorBody),
         Guarded, Common,
     ),

@@ -23,7 +23,9 @@ use app_kit::ApiError;
     tags(
         (name = "evaluations", description = "For the owner of the documents"),
         (name = "admin", description = "For the administrator"),
+        (name = "health", description = "For whoever runs it"),
     ),
+    paths(app_kit::health::healthz, app_kit::health::readyz),
     modifiers(&Schemes),
 )]
 struct Base;

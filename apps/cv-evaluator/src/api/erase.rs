@@ -1,4 +1,5 @@
-//! `DELETE /v1/me` and `DELETE /admin/api/owners/{owner}`.
+//! Erasing: one evaluation (`DELETE /v1/result/{id}`, `DELETE /admin/api/jobs/{id}`) or all of an owner (`DELETE /v1/me`,
+//! `DELETE /admin/api/owners/{owner}`).
 
 use app_kit::extract::Path;
 use app_kit::{ApiError, Code};
@@ -22,6 +23,59 @@ pub(super) struct ErasedView {
     evaluations: u64,
     /// Jobs that waited, ran or had died.
     jobs: u64,
+}
+
+/// Erase one evaluation
+///
+/// The evaluation, its result and its job, and those of its two files that no other evaluation refers to, in one
+/// transaction: for a candidate who asks to be forgotten. What waits is withdrawn; what runs writes no result.
+#[utoipa::path(
+    delete, path = "/v1/result/{id}", tag = "evaluations", operation_id = "erase_result",
+    params(("id" = String, Path, description = "Id from `POST /v1/evaluate`")),
+    responses(
+        (status = 200, description = "Erased; what went with it", body = ErasedView),
+        (status = 400, description = "The id cannot be read (`INVALID_ARGUMENT`)", body = app_kit::error::ErrorBody),
+        (status = 404, description = "No such evaluation of yours (`NOT_FOUND`)", body = app_kit::error::ErrorBody),
+        Guarded, Limited, Common,
+    ),
+    security(("api_key" = []), ("bearer" = []), ()),
+)]
+pub(super) async fn erase_result(
+    State(app): State<Shared>,
+    Client(client): Client,
+    owner: Owner,
+    Path(id): Path<String>,
+) -> Result<axum::Json<ErasedView>, ApiError> {
+    app.limit_address(client)?;
+    app.limit_owner(&owner)?;
+    let erased = app.store.erase_evaluation(&id, Some(owner.as_str())).await?;
+    let (owner, erased) = erased.ok_or_else(not_found)?;
+    tracing::info!(owner, evaluation = id, ?erased, "an evaluation was erased by its owner");
+    Ok(axum::Json(ErasedView::new(&owner, erased)))
+}
+
+/// Erase one evaluation of anybody
+///
+/// As `DELETE /v1/result/{id}` does for its owner.
+#[utoipa::path(
+    delete, path = "/admin/api/jobs/{id}", tag = "admin", operation_id = "admin_erase_job",
+    params(("id" = String, Path, description = "Id of the evaluation")),
+    responses(
+        (status = 200, description = "Erased; what went with it", body = ErasedView),
+        (status = 400, description = "The id cannot be read (`INVALID_ARGUMENT`)", body = app_kit::error::ErrorBody),
+        (status = 404, description = "No such evaluation (`NOT_FOUND`)", body = app_kit::error::ErrorBody),
+        Guarded, Common,
+    ),
+    security(("admin" = [])),
+)]
+pub(super) async fn admin_erase_job(
+    State(app): State<Shared>,
+    Administrator(username): Administrator,
+    Path(id): Path<String>,
+) -> Result<axum::Json<ErasedView>, ApiError> {
+    let (owner, erased) = app.store.erase_evaluation(&id, None).await?.ok_or_else(not_found)?;
+    tracing::info!(owner, username, evaluation = id, ?erased, "an evaluation was erased by an administrator");
+    Ok(axum::Json(ErasedView::new(&owner, erased)))
 }
 
 /// Erase everything of yours
@@ -86,4 +140,8 @@ impl ErasedView {
         let Erased { uploads, evaluations, jobs } = erased;
         Self { owner: owner.to_owned(), uploads, evaluations, jobs }
     }
+}
+
+fn not_found() -> ApiError {
+    ApiError::new(Code::NOT_FOUND, "there is no such evaluation")
 }

@@ -56,7 +56,7 @@ pub(super) struct Evaluation {
 /// Answers 202 as soon as the evaluation and its job are durable; the work is done later, which is what 202 means
 /// (earlier versions answered 200). With an `Idempotency-Key`, repeating the request answers 200 with the same
 /// evaluation in its true present state, so a client may safely repeat a request whose answer it lost; the same key
-/// with another body is refused with 422. Keys belong to their owner and never end.
+/// with another body is refused with 422. Keys belong to their owner and last as long as their evaluation.
 #[utoipa::path(
     post,
     path = "/v1/evaluate",
@@ -67,6 +67,7 @@ pub(super) struct Evaluation {
     responses(
         (status = 202, description = "Taken on; poll the address in `Location`", body = Evaluation, headers(("Location" = String, description = "Where the result will be")), links(
             ("result" = (operation_id = "result", parameters(("id" = "$response.body#/id")))),
+            ("erase_result" = (operation_id = "erase_result", parameters(("id" = "$response.body#/id")))),
             ("admin_job" = (operation_id = "admin_job", parameters(("id" = "$response.body#/id")))),
         )),
         (status = 200, description = "Taken on before under the same key; this is its present state", body = Evaluation, headers(("Location" = String, description = "Where the result is or will be"))),

@@ -1,5 +1,7 @@
 //! Erasing all that is held of an owner.
 
+use plimsoll_jobs::{JobId, JobsError, Tx};
+
 use super::db::{Conn, sql};
 use super::{Store, StoreError};
 
@@ -38,5 +40,63 @@ impl Store {
         conn.overwrite_deleted(false).await?;
         tx.commit().await?;
         Ok(Erased { uploads, evaluations, jobs })
+    }
+
+    /// Erases one evaluation with its result, its job and those of its files that no other evaluation refers to, in one
+    /// transaction: what one candidate may ask for. A worker that runs it finds nothing left to write to. Answers whose it
+    /// was; none when there is no such evaluation, or it is not of this owner. Without an owner it may be anybody's.
+    ///
+    /// # Errors
+    /// When the database fails; then nothing was erased.
+    pub async fn erase_evaluation(
+        &self,
+        id: &str,
+        owner: Option<&str>,
+    ) -> Result<Option<(String, Erased)>, StoreError> {
+        let mut tx = self.jobs.begin().await?;
+        let mut conn = Conn::of(&mut tx)?;
+        let Some(row) = conn.fetch_optional(sql!("find_erasable").bind(id)).await? else { return Ok(None) };
+        let found: String = row.get("owner")?;
+        if owner.is_some_and(|owner| owner != found) {
+            return Ok(None);
+        }
+        let mut files: [String; 2] = [row.get("cv_id")?, row.get("project_id")?];
+        // Always in the same order, so that two that erase do not wait for each other.
+        files.sort();
+        let job_id: Option<i64> = row.get("job_id")?;
+        conn.overwrite_deleted(true).await?;
+        for file in &files {
+            conn.fetch_optional(sql!(each "lock_upload").bind(file)).await?;
+        }
+        let jobs = match job_id {
+            Some(job_id) => self.withdraw(&mut tx, JobId(job_id)).await?,
+            None => 0,
+        };
+        let mut conn = Conn::of(&mut tx)?;
+        let evaluations = conn.execute(sql!("erase_evaluation").bind(id)).await?;
+        let mut uploads = 0;
+        for file in &files {
+            if conn.execute(sql!("delete_unused_upload").bind(file)).await? == 1 {
+                conn.execute(sql!("delete_chunks").bind(file)).await?;
+                uploads += 1;
+            }
+        }
+        conn.overwrite_deleted(false).await?;
+        tx.commit().await?;
+        // Another request may have erased it while this one waited for the files.
+        Ok((evaluations > 0).then_some((found, Erased { uploads, evaluations, jobs })))
+    }
+
+    /// Takes a job out of the queue, or out of the dead letters; answers how many were there: one or none.
+    async fn withdraw(&self, tx: &mut Tx, id: JobId) -> Result<u64, StoreError> {
+        let withdrawn = match self.jobs.cancel(&mut *tx, id).await {
+            Err(JobsError::NotFound(_)) => self.jobs.discard(tx, id).await,
+            other => other.map(drop),
+        };
+        match withdrawn {
+            Ok(()) => Ok(1),
+            Err(JobsError::NotFound(_)) => Ok(0),
+            Err(error) => Err(error.into()),
+        }
     }
 }

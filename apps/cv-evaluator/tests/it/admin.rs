@@ -1,6 +1,7 @@
 //! The administrator's operations.
 
 use std::sync::LazyLock;
+use std::time::{Duration, Instant};
 
 use cv_evaluator::admin::hash_password;
 use serde_json::{Value, json};
@@ -10,14 +11,18 @@ use super::support::{Stack, error_of, text};
 static HASH: LazyLock<String> = LazyLock::new(|| hash_password(b"correct horse").unwrap());
 
 pub(crate) async fn stack() -> Stack {
-    Stack::with(&[
+    stack_with(&[]).await
+}
+
+async fn stack_with(more: &[(&str, &str)]) -> Stack {
+    let variables = [
         ("ADMIN_USERNAME", "root\"admin"),
         ("ADMIN_PASSWORD_HASH", &HASH),
         ("ADMIN_SESSION_SECRET", "0123456789abcdef0123456789abcdef"),
         // Makes a failure final at the first attempt.
         ("JOB_MAX_ATTEMPTS", "1"),
-    ])
-    .await
+    ];
+    Stack::with(&[variables.as_slice(), more].concat()).await
 }
 
 pub(crate) async fn log_in(stack: &Stack) -> String {
@@ -61,6 +66,26 @@ async fn w26_guessing_is_refused_and_limited() {
     }
     assert!(limited);
     error_of(attempt("root\"admin", "correct horse").await.unwrap(), 429, "RATE_LIMITED").await;
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn w26_a_wrong_name_takes_as_long_as_a_wrong_password() {
+    let stack = stack_with(&[("TRUSTED_PROXIES", "127.0.0.0/8")]).await;
+    let mut fastest = [Duration::MAX; 2];
+    for round in 0..4 {
+        for (which, username) in ["root\"admin", "nobody"].into_iter().enumerate() {
+            let login = json!({ "username": username, "password": "wrong" });
+            let from = format!("203.0.113.{}", round * 2 + which);
+            let started = Instant::now();
+            let response = stack.post("/admin/token").header("x-forwarded-for", from).json(&login).send();
+            error_of(response.await.unwrap(), 401, "UNAUTHENTICATED").await;
+            fastest[which] = fastest[which].min(started.elapsed());
+        }
+    }
+    // Hashing takes tens of milliseconds, an answer without it about one. Other tests run meanwhile, so this is coarse.
+    let [known, unknown] = fastest;
+    assert!(unknown * 3 > known && known * 3 > unknown, "{known:?} for a known name, {unknown:?} for none");
     stack.stop().await;
 }
 

@@ -130,3 +130,98 @@ async fn w37_without_keys_nobody_erases_everybody() {
     assert_eq!(stack.number("SELECT COUNT(*) FROM cv_upload").await, 2);
     stack.stop().await;
 }
+
+/// Evaluations, results, files and the pieces of files that are there.
+async fn held(stack: &Stack) -> [i64; 4] {
+    [
+        stack.number("SELECT COUNT(*) FROM cv_evaluation").await,
+        stack.number("SELECT COUNT(*) FROM cv_result").await,
+        stack.number("SELECT COUNT(*) FROM cv_upload").await,
+        stack.number("SELECT COUNT(DISTINCT upload_id) FROM cv_upload_chunk").await,
+    ]
+}
+
+async fn erase_one(stack: &Stack, key: &str, id: &str) -> reqwest::Response {
+    stack.delete(&format!("/v1/result/{id}")).bearer_auth(key).send().await.unwrap()
+}
+
+#[tokio::test]
+async fn w37_one_evaluation_is_erased_with_its_files_unless_another_refers_to_them() {
+    let stack = stack().await;
+    let body = upload_as(&stack, "secret-a").await;
+    let first = evaluate_as(&stack, "secret-a", &body).await;
+    let second = stack.post("/v1/evaluate").bearer_auth("secret-a").json(&body).send().await.unwrap();
+    let second = text(&second.json().await.unwrap(), "id");
+    let worker = stack.worker(&[]).await;
+    for id in [&first, &second] {
+        super::support::eventually(async || {
+            let request = stack.get(&format!("/v1/result/{id}")).bearer_auth("secret-a");
+            let body: Value = request.send().await.unwrap().json().await.unwrap();
+            (body["status"] == "completed").then_some(())
+        })
+        .await;
+    }
+    worker.stop().await;
+
+    // Not by another, who is told nothing and changes nothing.
+    super::support::error_of(erase_one(&stack, "secret-b", &first).await, 404, "NOT_FOUND").await;
+    super::support::error_of(erase_one(&stack, "wrong", &first).await, 401, "UNAUTHENTICATED").await;
+    assert_eq!(held(&stack).await, [2, 2, 2, 2]);
+
+    let erased: Value = erase_one(&stack, "secret-a", &first).await.json().await.unwrap();
+    assert_eq!(erased, json!({ "owner": "acme", "uploads": 0, "evaluations": 1, "jobs": 0 }));
+    assert_eq!(held(&stack).await, [1, 1, 2, 2]);
+    assert_eq!(status_as(&stack, "secret-a", &first).await, 404);
+    assert_eq!(status_as(&stack, "secret-a", &second).await, 200);
+    super::support::error_of(erase_one(&stack, "secret-a", &first).await, 404, "NOT_FOUND").await;
+
+    let erased: Value = erase_one(&stack, "secret-a", &second).await.json().await.unwrap();
+    assert_eq!((&erased["uploads"], &erased["evaluations"]), (&json!(2), &json!(1)));
+    assert_eq!(held(&stack).await, [0, 0, 0, 0]);
+    // Its idempotency key went with it: the same request is a new one, about files that are gone.
+    let again = stack.post("/v1/evaluate").bearer_auth("secret-a").header("idempotency-key", "k").json(&body);
+    super::support::error_of(again.send().await.unwrap(), 404, "UPLOAD_NOT_FOUND").await;
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn w37_one_evaluation_is_erased_whether_it_waits_or_runs_or_has_failed() {
+    let stack = stack().await;
+    let jobs = stack.store.jobs();
+    let claim = async || {
+        jobs.claim("evaluate", "w", Duration::from_secs(60), 1).await.unwrap().pop().expect("a job is ready")
+    };
+
+    // Waits.
+    let body = upload_as(&stack, "secret-a").await;
+    let waiting = evaluate_as(&stack, "secret-a", &body).await;
+    let erased: Value = erase_one(&stack, "secret-a", &waiting).await.json().await.unwrap();
+    assert_eq!(erased, json!({ "owner": "acme", "uploads": 2, "evaluations": 1, "jobs": 1 }));
+    assert!(jobs.claim("evaluate", "w", Duration::from_secs(60), 10).await.unwrap().is_empty());
+
+    // Runs: its worker comes too late with whatever it has.
+    let body = upload_as(&stack, "secret-a").await;
+    let running = evaluate_as(&stack, "secret-a", &body).await;
+    let job = claim().await;
+    assert!(stack.store.start(&running, &job).await.unwrap());
+    let work = stack.store.read_work(&running).await.unwrap().unwrap();
+    let erased: Value = erase_one(&stack, "secret-a", &running).await.json().await.unwrap();
+    assert_eq!((&erased["evaluations"], &erased["jobs"]), (&json!(1), &json!(1)));
+    let late = super::queue::finish(&stack, &job, &work).await;
+    assert!(!matches!(late, Ok(true)), "a late worker wrote a result: {late:?}");
+    assert_eq!(held(&stack).await, [0, 0, 0, 0]);
+
+    // Has failed: the dead letter goes too.
+    let body = upload_as(&stack, "secret-a").await;
+    let failed = evaluate_as(&stack, "secret-a", &body).await;
+    let job = claim().await;
+    assert!(stack.store.start(&failed, &job).await.unwrap());
+    let why = super::queue::failed(FailureClass::Never, "DOCUMENT_CORRUPT");
+    stack.store.fail(Lease::Claim(&job), &failed, &why).await.unwrap();
+    assert_eq!(jobs.dead_letters("evaluate", None, 10).await.unwrap().len(), 1);
+    let erased: Value = erase_one(&stack, "secret-a", &failed).await.json().await.unwrap();
+    assert_eq!((&erased["evaluations"], &erased["jobs"]), (&json!(1), &json!(1)));
+    assert!(jobs.dead_letters("evaluate", None, 10).await.unwrap().is_empty());
+    assert_eq!(held(&stack).await, [0, 0, 0, 0]);
+    stack.stop().await;
+}

@@ -5,8 +5,12 @@ mod admin;
 mod edge;
 mod erase;
 mod evaluate;
+mod figures;
+mod hostile;
 mod kafka;
 mod large;
+#[path = "../../../cv-scoring/tests/openai/model.rs"]
+mod model;
 mod openapi;
 mod owners;
 mod processes;

@@ -137,17 +137,34 @@ async fn every_operation_answers_as_documented() {
     w.call("admin_requeue", 401, requeue(&id)).await;
     w.call("admin_requeue", 400, requeue("%ff").bearer_auth(&token)).await;
 
+    let erase = |path: String| stack.delete(&path);
+    let (own, any) = (format!("/v1/result/{id}"), format!("/admin/api/jobs/{broken}"));
+    w.call("erase_result", 406, erase(own.clone()).header("accept", "text/html")).await;
+    w.call("erase_result", 200, erase(own.clone())).await;
+    w.call("erase_result", 404, erase(own)).await;
+    w.call("erase_result", 400, erase("/v1/result/%ff".to_owned())).await;
+    w.call("admin_erase_job", 401, erase(any.clone())).await;
+    w.call("admin_erase_job", 200, erase(any.clone()).bearer_auth(&token)).await;
+    w.call("admin_erase_job", 404, erase(any).bearer_auth(&token)).await;
+    w.call("admin_erase_job", 400, erase("/admin/api/jobs/%ff".to_owned()).bearer_auth(&token)).await;
+
     w.call("erase_me", 403, stack.delete("/v1/me")).await;
     w.call("erase_me", 406, stack.delete("/v1/me").header("accept", "text/html")).await;
     let keyed = super::owners::stack().await;
     w.call("erase_me", 200, keyed.delete("/v1/me").bearer_auth("secret-a")).await;
     w.call("erase_me", 401, keyed.delete("/v1/me")).await;
+    w.call("erase_result", 401, keyed.delete("/v1/result/x")).await;
     keyed.stop().await;
     let erase = |owner: &str| stack.delete(&format!("/admin/api/owners/{owner}"));
     w.call("admin_erase", 200, erase("anonymous").bearer_auth(&token)).await;
     w.call("admin_erase", 400, erase("a%20b").bearer_auth(&token)).await;
     w.call("admin_erase", 401, erase("anonymous")).await;
     w.call("result", 404, stack.get(&path)).await;
+
+    w.call("healthz", 200, stack.get("/healthz")).await;
+    w.call("readyz", 200, stack.get("/readyz")).await;
+    stack.sql(&["DROP TABLE cv_counter"]).await;
+    w.call("readyz", 503, stack.get("/readyz")).await;
 
     // Nothing is documented that was not called.
     let called: BTreeSet<&str> = witness.seen.iter().map(|(operation, _)| operation.as_str()).collect();

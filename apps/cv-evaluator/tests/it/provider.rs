@@ -4,26 +4,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use axum::http::StatusCode;
-use axum::response::IntoResponse as _;
-use serde_json::json;
+use axum::response::{IntoResponse as _, Response};
+use serde_json::{Value, json};
 
 use super::support::Stack;
 
-/// A chat completions endpoint that always gives this answer; answers its base URL and the count of its calls.
-async fn provider(
-    status: StatusCode,
-    retry_after: Option<&'static str>,
-    body: &'static str,
+/// A chat completions endpoint that answers each question so; answers its base URL and the count of its calls.
+pub(crate) async fn provider(
+    answer: impl Fn(&Value) -> Response + Clone + Send + Sync + 'static,
 ) -> (String, Arc<AtomicU32>) {
     let calls = Arc::new(AtomicU32::new(0));
     let counted = Arc::clone(&calls);
-    let answer = async move || {
+    let answer = async move |question: axum::Json<Value>| {
         counted.fetch_add(1, Ordering::SeqCst);
-        let mut response = (status, [("content-type", "application/json")], body).into_response();
-        if let Some(wait) = retry_after {
-            response.headers_mut().insert("retry-after", wait.parse().unwrap());
-        }
-        response
+        answer(&question)
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/v1", listener.local_addr().unwrap());
@@ -52,7 +46,14 @@ async fn w05_the_kind_of_a_failure_and_not_its_words_decides_on_another_attempt(
         (StatusCode::TOO_MANY_REQUESTS, Some("0"), "{}", "UPSTREAM_RATE_LIMIT", 2),
         (StatusCode::SERVICE_UNAVAILABLE, Some("0"), "{}", "UPSTREAM_UNAVAILABLE", 2),
     ] {
-        let (url, calls) = provider(status, retry_after, answer).await;
+        let (url, calls) = provider(move |_| {
+            let mut response = (status, [("content-type", "application/json")], answer).into_response();
+            if let Some(wait) = retry_after {
+                response.headers_mut().insert("retry-after", wait.parse().unwrap());
+            }
+            response
+        })
+        .await;
         let variables =
             [("OPENAI_BASE_URL", url.as_str()), ("OPENAI_API_KEY", "sk-test"), ("OPENAI_MODEL", "m")];
         let worker = stack.worker(&variables).await;

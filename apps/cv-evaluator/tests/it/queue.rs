@@ -62,6 +62,15 @@ pub(crate) fn failed(class: FailureClass, code: &str) -> FailedAttempt<'_> {
     FailedAttempt { class, code, message: "as the test wants it", receipt: None, spent: Spent::default() }
 }
 
+/// What a worker does that has scored the case.
+pub(crate) async fn finish(
+    stack: &Stack,
+    job: &Claimed,
+    work: &cv_evaluator::store::Work,
+) -> Result<bool, cv_evaluator::store::StoreError> {
+    stack.store.complete(Lease::Claim(job), work, &scored(), &receipt()).await
+}
+
 #[tokio::test]
 async fn w01_what_goes_into_the_queue_comes_out_of_it() {
     let stack = Stack::start().await;

@@ -28,9 +28,7 @@ fn check(document: &Value, schema: &Value, value: &Value, path: &str, found: &mu
                     found.push(format!("{path}: not exactly one of {rule}"));
                 }
             }
-            "allOf" => {
-                rule.as_array().unwrap().iter().for_each(|part| check(document, part, value, path, found))
-            }
+            "allOf" => check(document, &merged(document, rule), value, path, found),
             "properties" => properties(document, rules, value, path, found),
             "required" => {
                 for name in rule.as_array().unwrap() {
@@ -61,6 +59,20 @@ fn check(document: &Value, schema: &Value, value: &Value, path: &str, found: &mu
             other => panic!("the checker does not know `{other}` (at {path})"),
         }
     }
+}
+
+/// One schema of an object for all parts of an `allOf`, each of which declares some of the properties.
+fn merged(document: &Value, parts: &Value) -> Value {
+    let (mut properties, mut required) = (Map::new(), Vec::new());
+    for part in parts.as_array().unwrap() {
+        let part = part.get("$ref").and_then(Value::as_str).map_or(part, |reference| {
+            document.pointer(reference.trim_start_matches('#')).expect("no dangling reference")
+        });
+        assert_eq!(part["type"], "object", "only objects can be merged: {part}");
+        properties.extend(part["properties"].as_object().cloned().unwrap_or_default());
+        required.extend(part["required"].as_array().cloned().unwrap_or_default());
+    }
+    serde_json::json!({ "type": "object", "properties": properties, "required": required })
 }
 
 /// Every property that is there must be declared: the document is to be true, not merely not false.

@@ -1,5 +1,6 @@
 //! The model scorer against a scripted provider on loopback.
 
+mod model;
 mod provider;
 mod qdrant;
 mod retrieval;
@@ -7,7 +8,8 @@ mod retrieval;
 use std::time::{Duration, Instant};
 
 use cv_scoring::{ApiKey, Case, Class, OpenAiConfig, ScoreError, Scored, ScoredBy, Scorer};
-use provider::{Provider, Reply, completion, evaluation, obedient};
+use model::{completion, evaluation, obedient};
+use provider::{Provider, Reply};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 

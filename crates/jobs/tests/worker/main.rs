@@ -27,7 +27,7 @@ macro_rules! every_database {
 
 every_database! {
     runs::{
-        every_job_runs_once_within_the_concurrency,
+        w22_every_job_runs_once_within_the_concurrency,
         jobs_claimed_ahead_run_once_within_the_concurrency,
         job_of_ten_times_its_lease_runs_once,
         commit_of_another_handle_wakes_an_idle_worker_at_once,

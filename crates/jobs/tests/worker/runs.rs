@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use crate::fixture::{Fixture, LONG, add, options};
 
-pub(crate) async fn every_job_runs_once_within_the_concurrency(f: Fixture) {
+pub(crate) async fn w22_every_job_runs_once_within_the_concurrency(f: Fixture) {
     f.add(300).await;
     let (running, peak) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let (r, p) = (running.clone(), peak.clone());
