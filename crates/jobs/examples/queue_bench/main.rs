@@ -7,6 +7,7 @@
 mod latency;
 mod ours;
 mod raw;
+mod raw_sqlite;
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -37,7 +38,9 @@ async fn main() -> Result<(), Failed> {
         settings.insert(name.to_owned(), number.parse()?);
     }
     let settings = Settings(settings);
-    let figures = if task.starts_with("raw-") {
+    let figures = if task == "raw-batches" {
+        raw_sqlite::batches(&url, &settings).await?
+    } else if task.starts_with("raw-") {
         raw::run(&task, &url, &settings).await?
     } else {
         let jobs =

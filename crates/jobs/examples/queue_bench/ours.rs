@@ -45,7 +45,8 @@ fn job(n: usize) -> NewJob {
 pub(crate) async fn work(jobs: &Jobs, settings: &Settings) -> Result<Value, Failed> {
     let total = settings.get("jobs", 100_000);
     let options = WorkerOptions {
-        concurrency: settings.get("concurrency", 1000),
+        concurrency: settings.get("concurrency", 12),
+        ahead: settings.get("ahead", 1000),
         lease: LEASE,
         ..WorkerOptions::default()
     };
@@ -53,7 +54,7 @@ pub(crate) async fn work(jobs: &Jobs, settings: &Settings) -> Result<Value, Fail
     let left = Arc::new(AtomicUsize::new(total));
     let all_done = CancellationToken::new();
     let mut running = tokio::task::JoinSet::new();
-    for _ in 0..settings.get("workers", 1) {
+    for _ in 0..settings.get("workers", 2) {
         let (left, last) = (Arc::clone(&left), all_done.clone());
         let handler = move |_| {
             if left.fetch_sub(1, Ordering::Relaxed) == 1 {

@@ -1,0 +1,1 @@
+DELETE FROM raw_job WHERE id IN (SELECT value FROM json_each(?1))
