@@ -7,6 +7,8 @@ mod enqueue;
 mod holders;
 mod look;
 mod open;
+#[cfg(test)]
+mod plans;
 mod settle;
 
 use std::time::Duration;

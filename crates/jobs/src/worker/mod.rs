@@ -228,19 +228,29 @@ impl Worker {
         let mut running = JoinSet::new();
 
         intake(&shared, &permits, &Arc::new(handler), &ended, &mut running, &shutdown).await;
-        if shutdown.is_cancelled() {
+        stop_duties.cancel();
+
+        // After a recycle the stop may still be to come.
+        let stopped = async {
+            shutdown.cancelled().await;
             // What was claimed ahead does not start any more. There is room for every permit.
             for (context, permit) in shared.waiting().drain(..) {
                 drop(ended.try_send(Ended { context, end: End::Unstarted, permit }));
             }
-        }
-        drop(ended);
-        stop_duties.cancel();
-
+            std::future::pending::<()>().await;
+        };
         let all = u32::try_from(in_hand).unwrap_or(u32::MAX);
-        if tokio::time::timeout(shared.options.drain, permits.in_hand.acquire_many(all)).await.is_err() {
+        let drained = async {
+            tokio::select! {
+                biased;
+                () = stopped => {}
+                _ = permits.in_hand.acquire_many(all) => {}
+            }
+        };
+        if tokio::time::timeout(shared.options.drain, drained).await.is_err() {
             shared.release_all().await;
         }
+        drop(ended);
         running.abort_all();
         heartbeat.abort();
         // A handler that blocks its thread cannot be dropped; its job is released, so do not wait for it.

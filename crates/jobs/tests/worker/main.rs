@@ -39,6 +39,7 @@ every_database! {
         handler_is_dropped_when_its_lease_is_lost,
         stop_lets_running_jobs_finish_and_starts_no_other,
         jobs_claimed_ahead_do_not_start_after_the_stop_and_lose_no_attempt,
+        jobs_claimed_ahead_of_a_recycle_go_back_at_the_stop_all_the_same,
         unfinished_jobs_are_released_soon_after_the_drain_and_lose_no_attempt,
         running_job_is_stopped_at_its_deadline,
         worker_is_done_after_as_many_jobs_as_asked,

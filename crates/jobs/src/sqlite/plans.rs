@@ -1,0 +1,31 @@
+//! What the statements of every batch look at: never more of a table than they take.
+
+use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection};
+
+/// A claim deletes all up to the last job it took. Of bounds that have an affinity SQLite uses the first only, and then every
+/// claim reads the whole backlog of its priority.
+#[tokio::test]
+async fn claims_and_ends_read_no_more_of_the_queue_than_they_take() {
+    let mut conn = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+    for migration in [include_str!("migrations/0001_queue.sql"), include_str!("migrations/0002_times.sql")] {
+        sqlx::raw_sql(migration).execute(&mut conn).await.unwrap();
+    }
+    let batches = [
+        include_str!("sql/claim.sql"),
+        include_str!("sql/complete_jobs.sql"),
+        include_str!("sql/complete_range.sql"),
+    ];
+    let mut looks = 0;
+    for statement in batches.iter().flat_map(|sql| sql.split_inclusive(";\n")) {
+        let plan = format!("EXPLAIN QUERY PLAN {statement}");
+        for row in sqlx::query(AssertSqlSafe(plan)).fetch_all(&mut conn).await.unwrap() {
+            let step: String = row.get("detail");
+            let whole = step.contains("SCAN plimsoll_");
+            // All three columns, in brackets, are what it should say.
+            let part = step.contains("AND priority<");
+            assert!(!whole && !part, "{step}: {statement}");
+            looks += usize::from(step.contains("SEARCH"));
+        }
+    }
+    assert!(looks >= 8, "only {looks}");
+}
