@@ -60,6 +60,10 @@ pub fn import(file_name: &str, source: &[u8]) -> Result<Imported, Diagnostics> {
     let mut sink = Sink::default();
     let mut draft = Draft::default();
     let documents = load::documents(source, MAX_DOCUMENTS, MergeKeys::Followed, &mut sink);
+    if sink.count() > 0 && source.windows(2).any(|two| two == b"{{") {
+        let what = "this looks like a template, not like what comes of it";
+        sink.hint(Mark::START, what, "render it first, such as with `helm template`, and import that");
+    }
     for document in documents.iter().flatten().filter(|document| !document.is_null()) {
         read(document, file_name, &mut draft, &mut sink);
     }

@@ -66,7 +66,7 @@ fn every_import_gives_its_fragment_and_its_notes() {
 proptest! {
     #[test]
     fn damaged_files_are_imported_whole_or_refused(
-        which in 0usize..14,
+        which in 0usize..15,
         cuts in proptest::collection::vec((0usize..2500, 0usize..30, "\\PC{0,6}|[-:\\[\\]{}&*$\n ]{0,6}"), 1..5),
     ) {
         let (file, mut source) = files().swap_remove(which);

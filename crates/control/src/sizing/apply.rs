@@ -13,7 +13,7 @@ use plimsoll_scale::Time;
 use plimsoll_scale::vpa::{Advice, Amounts, Apply, Due, Member};
 use serde_json::json;
 
-use super::{Sizing, amounts, words};
+use super::{LEAST_SAMPLES, Sizing, amounts, words};
 use crate::{
     controller::{Controller, now_ms},
     load,
@@ -63,7 +63,10 @@ impl Managed {
             staying.iter().map(|one| sizing.member(one, amounts(&self.service.resources))).collect();
         let advice = sizing.advice(&self.service, &members, now);
         let mode = sizing.wish.mode;
-        sizing.lines = advice.as_ref().map_or_else(Vec::new, |advice| words::lines(advice, mode));
+        sizing.lines = match &advice {
+            Some(advice) => words::lines(advice, mode),
+            None => vec![words::too_little(sizing.usage.samples(), LEAST_SAMPLES)],
+        };
         sizing.latest = advice.as_ref().map(|advice| words::view(advice, mode));
         let advice = advice?;
         let Apply::Restart { requests, instances, .. } = &advice.apply else { return None };

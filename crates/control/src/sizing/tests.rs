@@ -112,6 +112,15 @@ fn round(managed: &mut Managed, instances: &[Instance], busy: &[&str]) -> Option
 }
 
 #[test]
+fn too_little_use_is_said_instead_of_advice() {
+    let service = service("");
+    let mut managed = Managed::new("a", &service, Path::new("."), None, END);
+    assert_eq!(round(&mut managed, &[instance(1, 150, 600 << 20, 0)], &[]), None);
+    let told = &managed.sizing.as_ref().expect("a wish").lines;
+    assert_eq!(told, &["size: no advice before 5 samples of CPU, one a minute and instance; 1 so far"]);
+}
+
+#[test]
 fn off_and_initial_replace_nobody() {
     for mode in ["Off", "Initial"] {
         let (mut managed, instances) = managed(mode);

@@ -9,6 +9,11 @@ pub(super) fn lines(advice: &Advice, mode: Mode) -> Vec<String> {
     vec![line("cpu", &advice.cpu, mode, cpu), line("memory", &advice.memory, mode, memory)]
 }
 
+/// Instead of advice, while there is none.
+pub(super) fn too_little(samples: u64, least: u64) -> String {
+    format!("size: no advice before {least} samples of CPU, one a minute and instance; {samples} so far")
+}
+
 fn line(name: &str, advice: &ResourceAdvice, mode: Mode, amount: fn(i64) -> String) -> String {
     let stated = if advice.request == 0 { "none".to_owned() } else { amount(advice.request) };
     let (target, lower, upper) = (amount(advice.target), amount(advice.lower), amount(advice.upper));

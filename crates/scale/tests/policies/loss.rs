@@ -1,7 +1,7 @@
 use plimsoll_scale::calculate::MetricError;
 use plimsoll_scale::observe::{Readiness, Reading};
-use plimsoll_scale::policy::{PolicyState, Signals};
-use plimsoll_scale::{Observation, Time};
+use plimsoll_scale::policy::{Gauge, PolicyState, QueueSignal, Signals, Traffic, decide};
+use plimsoll_scale::{Observation, Settings, Time};
 use serde_json::{Value, json};
 
 use super::{NOW, policy, ready, round};
@@ -85,6 +85,48 @@ fn each_fallback_behavior_relates_to_the_current_count_as_in_keda() {
     let found = ["static", "currentReplicas", "currentReplicasIfHigher", "currentReplicasIfLower"]
         .map(|behavior| (with(behavior, 4), with(behavior, 9)));
     assert_eq!(found, [(6, 6), (4, 9), (6, 9), (4, 6)]);
+}
+
+#[test]
+fn stale_signal_of_a_policy_never_scales_in_and_is_named() {
+    let (idle, at) = (Gauge { milli: 0, at: NOW }, NOW);
+    let queue = QueueSignal { depth: 0, in_service: 0, arrivals_milli_per_s: 0, service_us: Some(1000), at };
+    let traffic = Traffic {
+        arrivals_milli_per_s: 0,
+        service_us: 1000,
+        service_cv2_milli: None,
+        service_p95_us: None,
+        arrival_cv2_milli: None,
+        at,
+    };
+    let seen = Signals {
+        queue: Some(queue),
+        in_flight: Some(idle),
+        traffic: Some(traffic),
+        demand: Some(idle),
+        startup_ms: None,
+    };
+    let settings = Settings { stale_after_s: Some(60), ..Settings::default() };
+    for (name, rule) in [
+        ("queueLatency", json!({ "targetWaitSeconds": 5.0 })),
+        ("concurrency", json!({ "target": "1" })),
+        ("slo", json!({ "p95Seconds": 1.0 })),
+        ("demandQuantile", json!({ "quantile": 0.9, "perInstance": "1" })),
+    ] {
+        let policy = policy(json!({
+            "minReplicas": 1, "maxReplicas": 50, name: rule,
+            "behavior": { "scaleDown": { "stabilizationWindowSeconds": 0 } },
+        }));
+        let at = |later_s| {
+            let mut state = PolicyState::default();
+            decide(&policy, &settings, &mut state, &ready(7), &seen, NOW.plus_s(later_s))
+        };
+        assert!(at(60).decision.desired < 7, "{name}: a fresh signal of no load");
+        let stale = at(61);
+        assert_eq!(stale.decision.desired, 7, "{name}");
+        let sentence = stale.summary();
+        assert!(sentence.contains(&format!("{name} has no answer: newest value is 61 s old")), "{sentence}");
+    }
 }
 
 #[test]

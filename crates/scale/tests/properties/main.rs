@@ -79,14 +79,17 @@ proptest! {
         replicas in 1_u32..60,
         nth in 2_usize..6,
         pct in 1_i32..100,
-        load in load(),
+        used_pct in 0_i64..150,
         utilization in any::<bool>(),
     ) {
+        // What an instance requests, or the target.
+        let unit_milli = if utilization { 500 } else { i64::from(pct) * 1000 };
+        let load = Load { total_milli: i64::from(replicas) * unit_milli * used_pct / 100 };
         let metric = if utilization {
             MetricSpec::Resource { name: "cpu".into(), target: Target::Utilization(pct) }
         } else {
             let metric = MetricId { name: "rate".into(), ..MetricId::default() };
-            MetricSpec::Pods { metric, target: Target::AverageValue(i64::from(pct) * 1000) }
+            MetricSpec::Pods { metric, target: Target::AverageValue(unit_milli) }
         };
         let rules = ScalingRules { stabilization_window_s: Some(0), ..ScalingRules::default() };
         let behavior = Behavior { scale_down: Some(rules), ..Behavior::default() };
