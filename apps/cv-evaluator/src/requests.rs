@@ -25,7 +25,9 @@ pub(crate) async fn take(store: Store, terms: Terms, context: JobContext) -> Res
         Some(value) => value.take(),
         None => payload,
     };
-    let new = api::from_job(request, trace, terms.max_attempts, terms.max_wait_ms).map_err(Failure::never)?;
+    let new =
+        api::from_job(request, context.job().owner.as_deref(), trace, terms.max_attempts, terms.max_wait_ms)
+            .map_err(Failure::never)?;
     let mut tx = store.jobs().begin().await?;
     let accepted = store.accept_in(&mut tx, &[&new]).await?;
     match accepted.first() {

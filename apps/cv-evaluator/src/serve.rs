@@ -78,7 +78,11 @@ pub async fn serve(
 /// Opens database and queue.
 pub(crate) async fn open_store(common: &Common) -> Result<Store, StoreError> {
     let jobs = Jobs::open(&common.queue_url, common.jobs.clone()).await?;
-    Store::open(jobs).await
+    let store = Store::open(jobs).await?;
+    match &common.results_topic {
+        Some(topic) => store.tell_outcomes(topic.clone()).await,
+        None => Ok(store),
+    }
 }
 
 /// Binds the listener.

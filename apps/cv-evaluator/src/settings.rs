@@ -113,6 +113,8 @@ pub struct Common {
     pub proxies: TrustedProxies,
     /// Connections open at once.
     pub max_connections: usize,
+    /// Topic for the ends of evaluations.
+    pub results_topic: Option<String>,
 }
 
 /// Settings of `serve`.
@@ -161,8 +163,6 @@ pub struct WorkSettings {
     pub job_max_attempts: u32,
     /// … their longest wait for a worker, milliseconds; none waits for ever.
     pub job_max_wait_ms: Option<i64>,
-    /// Topic for the ends of evaluations.
-    pub results_topic: Option<String>,
 }
 
 const MIB: u64 = 1024 * 1024;
@@ -233,7 +233,6 @@ impl WorkSettings {
             requests_queue: read_requests_queue(&mut env),
             job_max_attempts: narrow(env.number("JOB_MAX_ATTEMPTS", 5, 1..=100)),
             job_max_wait_ms: read_max_wait_ms(&mut env),
-            results_topic: read_results_topic(&mut env),
             common,
         };
         env.finish(settings)
@@ -277,6 +276,7 @@ impl Common {
             proxies: TrustedProxies::new(proxies),
             max_connections: usize::try_from(env.number("MAX_CONNECTIONS", 10_000, 1..=1_000_000))
                 .unwrap_or(10_000),
+            results_topic: read_results_topic(env),
         }
     }
 }
@@ -467,7 +467,7 @@ mod tests {
         ];
         let settings = WorkSettings::read(env(&good)).unwrap();
         assert_eq!(settings.requests_queue.as_deref(), Some("evaluate-requests"));
-        assert_eq!(settings.results_topic.as_deref(), Some("results.v1"));
+        assert_eq!(settings.common.results_topic.as_deref(), Some("results.v1"));
         assert_eq!(settings.job_max_wait_ms, Some(60_000));
     }
 

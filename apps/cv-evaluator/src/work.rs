@@ -67,10 +67,7 @@ pub async fn work(
     let scorer = Arc::new(scorer);
     prepare(&scorer).await?;
     let common = settings.common;
-    let mut store = open_store(&common).await?;
-    if let Some(topic) = settings.results_topic {
-        store = store.tell_outcomes(topic).await?;
-    }
+    let store = open_store(&common).await?;
     let (listener, address) = listen(&common).await?;
     let mut registry = Registry::default();
     let http = HttpMetrics::register(&mut registry);

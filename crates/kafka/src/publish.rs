@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use plimsoll_jobs::{Backoff, Growth, Jobs};
-use rdkafka::config::FromClientConfig as _;
+use rdkafka::config::{ClientConfig, FromClientConfig as _};
 use rdkafka::error::{KafkaError as BrokerError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _};
@@ -135,6 +135,10 @@ impl PublishOptions {
     }
 
     fn producer(&self) -> Result<FutureProducer, KafkaError> {
+        Ok(FutureProducer::from_config(&self.config())?)
+    }
+
+    fn config(&self) -> ClientConfig {
         let mut config = self.brokers.config(&self.instance);
         config
             .set("linger.ms", ms(self.linger))
@@ -158,7 +162,7 @@ impl PublishOptions {
         if let Some(id) = &self.transactional_id {
             config.set("transactional.id", id);
         }
-        Ok(FutureProducer::from_config(&config)?)
+        config
     }
 }
 
@@ -310,7 +314,7 @@ impl Publisher {
 
     /// Sends a batch and waits for every answer, keeping the lease alive meanwhile. None when it has to stop waiting.
     async fn send(
-        &self,
+        &mut self,
         producer: &FutureProducer,
         batch: &[Row],
         lead: Lead,
@@ -334,11 +338,14 @@ impl Publisher {
         })));
         let mut keep = tokio::time::interval(self.options.lease / 3);
         keep.tick().await;
+        // While brokers are away is when people look at what waits.
+        let mut look = tokio::time::interval(LOOK_EVERY);
         let answers = loop {
             tokio::select! {
                 answers = &mut answers => break answers,
                 // Dropping the producer drops what it has not sent; the rows are still there.
                 () = after_shutdown(shutdown) => return Ok(None),
+                _ = look.tick() => self.look().await,
                 _ = keep.tick() => {
                     if !rows::keep(&self.jobs, lead, self.options.ttl_ms()).await? {
                         return Ok(None);
@@ -438,7 +445,7 @@ impl Publisher {
                 #[expect(clippy::cast_precision_loss, reason = "a time in milliseconds")]
                 self.metrics.age_s.set(age_ms as f64 / 1000.0);
             }
-            Err(error) => tracing::debug!(%error, "the outbox was not counted"),
+            Err(error) => tracing::warn!(%error, "the outbox was not counted"),
         }
     }
 }
@@ -484,4 +491,36 @@ async fn blocking(
     let producer = producer.clone();
     let done = tokio::task::spawn_blocking(move || step(&producer));
     Ok(done.await.map_err(|error| KafkaError::Thread(error.to_string()))??)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn producers_are_set_as_features_q11_says() {
+        let mut brokers = Brokers::new("localhost:9092");
+        brokers.set("client.rack=a").unwrap();
+        let options =
+            PublishOptions { transactional_id: Some("outbox-1".to_owned()), ..PublishOptions::new(brokers) };
+        let config = options.config();
+        for (name, value) in [
+            ("acks", "all"),
+            ("enable.idempotence", "true"),
+            ("transactional.id", "outbox-1"),
+            ("batch.size", "1000000"),
+            ("batch.num.messages", "1000"),
+            ("linger.ms", "10"),
+            ("retries", "10"),
+            ("retry.backoff.ms", "100"),
+            ("retry.backoff.max.ms", "1000"),
+            ("compression.type", "snappy"),
+            ("message.timeout.ms", "0"),
+            ("client.rack", "a"),
+        ] {
+            assert_eq!(config.get(name), Some(value), "{name}");
+        }
+        // The library takes them all.
+        drop(options.producer().unwrap());
+    }
 }

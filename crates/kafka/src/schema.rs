@@ -4,10 +4,14 @@ use plimsoll_jobs::{Jobs, Migration};
 
 use crate::KafkaError;
 
-const SQLITE: &[Migration] =
-    &[Migration { version: 1, name: "kafka", sql: include_str!("sql/sqlite/0001_kafka.sql") }];
-const POSTGRES: &[Migration] =
-    &[Migration { version: 1, name: "kafka", sql: include_str!("sql/postgres/0001_kafka.sql") }];
+const SQLITE: &[Migration] = &[
+    Migration { version: 1, name: "kafka", sql: include_str!("sql/sqlite/0001_kafka.sql") },
+    Migration { version: 2, name: "owner", sql: include_str!("sql/sqlite/0002_owner.sql") },
+];
+const POSTGRES: &[Migration] = &[
+    Migration { version: 1, name: "kafka", sql: include_str!("sql/postgres/0001_kafka.sql") },
+    Migration { version: 2, name: "owner", sql: include_str!("sql/postgres/0002_owner.sql") },
+];
 
 /// Makes and migrates the tables of ingest and outbox. Safe while other processes do the same.
 ///

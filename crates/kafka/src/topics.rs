@@ -218,3 +218,28 @@ fn told(answer: Option<Result<String, (String, RDKafkaErrorCode)>>) -> Result<()
         None => Err(KafkaError::Topic { topic: String::new(), why: "the broker said nothing".to_owned() }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn topics_are_made_as_features_q8_and_q9_say() {
+        let plan = TopicPlan { min_insync: Some(2), ..TopicPlan::new("evaluate-jobs") };
+        assert_eq!((plan.partitions, plan.replication), (6, 3));
+        let settings = plan.settings();
+        let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        assert_eq!(
+            settings,
+            [
+                ("cleanup.policy", "delete"),
+                ("retention.ms", "604800000"),
+                ("retention.bytes", "1073741824"),
+                ("segment.bytes", "1073741824"),
+                ("segment.ms", "3600000"),
+                ("compression.type", "snappy"),
+                ("min.insync.replicas", "2"),
+            ]
+        );
+    }
+}

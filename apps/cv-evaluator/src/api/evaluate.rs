@@ -125,12 +125,13 @@ pub(super) async fn evaluate(
     }
 }
 
-/// A request that arrived as a job instead of over HTTP, checked like the others.
+/// A request that arrived as a job of this owner instead of over HTTP, checked like the others. It may name another.
 ///
 /// # Errors
 /// What is wrong with it.
 pub(crate) fn from_job(
     mut request: Value,
+    owner: Option<&str>,
     trace: Trace,
     max_attempts: u32,
     max_wait_ms: Option<i64>,
@@ -141,7 +142,7 @@ pub(crate) fn from_job(
         Some(Value::String(text)) => Ok(Some(text)),
         Some(_) => Err(format!("{name} is no text")),
     };
-    let owner = text("owner")?.unwrap_or_else(|| ANONYMOUS.to_owned());
+    let owner = text("owner")?.unwrap_or_else(|| owner.unwrap_or(ANONYMOUS).to_owned());
     let idempotency_key = text("idempotency_key")?;
     if !is_owner_name(&owner) {
         return Err("owner is no name of an owner".to_owned());

@@ -64,7 +64,7 @@ impl Store {
         let failed = conn.execute(statement).await?;
         if failed == 1 {
             Counter::Failed.add(&mut conn, 1.0).await?;
-            self.tell_failed(&mut tx, &body.evaluation_id, &letter.payload, code, &letter.reason).await?;
+            self.tell_failed(&mut tx, &body.evaluation_id, letter.into(), code, &letter.reason).await?;
         }
         tx.commit().await?;
         Ok(failed == 1)

@@ -32,6 +32,7 @@ impl Store {
         conn.overwrite_deleted(true).await?;
         conn.execute(sql!(each "lock_uploads_of").bind(owner)).await?;
         let jobs = self.jobs.erase_owner(&mut tx, owner).await?;
+        self.erase_outcomes(&mut tx, owner).await?;
         let mut conn = Conn::of(&mut tx)?;
         // Evaluations refer to uploads, so they go first.
         let evaluations = conn.execute(sql!("erase_evaluations").bind(owner)).await?;

@@ -217,7 +217,7 @@ impl Store {
             let seconds = (now_ms - work.created_at_ms).max(0) as f64 / 1000.0;
             Counter::Completed.add(&mut conn, 1.0).await?;
             Counter::CompletedSeconds.add(&mut conn, seconds).await?;
-            self.tell_completed(&mut tx, &work.id, &lease.job().payload, scored).await?;
+            self.tell_completed(&mut tx, &work.id, lease.job().into(), scored).await?;
         }
         tx.commit().await?;
         Ok(finished)
@@ -249,7 +249,7 @@ impl Store {
                 let statement = sql!("fail").bind(id).bind(lease.job().attempt).bind(code).bind(message);
                 if conn.execute(statement.bind(&receipt).bind(now_ms)).await? == 1 {
                     Counter::Failed.add(&mut conn, 1.0).await?;
-                    self.tell_failed(&mut tx, id, &lease.job().payload, code, message).await?;
+                    self.tell_failed(&mut tx, id, lease.job().into(), code, message).await?;
                 }
             }
         }

@@ -2,7 +2,7 @@
 //! `plimsoll-kafka outbox` publishes it.
 
 use cv_scoring::Scored;
-use plimsoll_jobs::{JobsError, Payload, Tx};
+use plimsoll_jobs::{Claimed, DeadLetter, JobsError, Payload, Tx};
 use plimsoll_kafka::KafkaError;
 use plimsoll_kafka::outbox::{Message, Outbox};
 use serde_json::{Value, json};
@@ -15,6 +15,27 @@ use super::{Store, StoreError};
 pub(super) struct Outcomes {
     outbox: Outbox,
     topic: String,
+}
+
+/// Of the job that did an evaluation.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Job<'a> {
+    payload: &'a Payload,
+    owner: Option<&'a str>,
+}
+
+// === impl Job ===
+
+impl<'a> From<&'a Claimed> for Job<'a> {
+    fn from(job: &'a Claimed) -> Self {
+        Self { payload: &job.payload, owner: job.owner.as_deref() }
+    }
+}
+
+impl<'a> From<&'a DeadLetter> for Job<'a> {
+    fn from(letter: &'a DeadLetter) -> Self {
+        Self { payload: &letter.payload, owner: letter.owner.as_deref() }
+    }
 }
 
 // === impl Store ===
@@ -30,11 +51,17 @@ impl Store {
         Ok(self)
     }
 
+    /// Forgets what is still to be told of an owner; answers how many messages.
+    pub(super) async fn erase_outcomes(&self, tx: &mut Tx, owner: &str) -> Result<u64, StoreError> {
+        let Some(Outcomes { outbox, .. }) = &self.outcomes else { return Ok(0) };
+        outbox.erase_owner(tx, owner).await.map_err(lift)
+    }
+
     pub(super) async fn tell_completed(
         &self,
         tx: &mut Tx,
         id: &str,
-        job: &Payload,
+        job: Job<'_>,
         scored: &Scored,
     ) -> Result<(), StoreError> {
         let result = json!({
@@ -51,7 +78,7 @@ impl Store {
         &self,
         tx: &mut Tx,
         id: &str,
-        job: &Payload,
+        job: Job<'_>,
         code: &str,
         message: &str,
     ) -> Result<(), StoreError> {
@@ -61,16 +88,17 @@ impl Store {
 
     /// Each end gets a message id of its own: an operator may have a failed evaluation tried again, attempts are then
     /// counted anew, and its second end is another message. That no end is told twice is this transaction's doing.
-    async fn tell(&self, tx: &mut Tx, id: &str, job: &Payload, outcome: Value) -> Result<(), StoreError> {
+    async fn tell(&self, tx: &mut Tx, id: &str, job: Job<'_>, outcome: Value) -> Result<(), StoreError> {
         let Some(Outcomes { outbox, topic }) = &self.outcomes else { return Ok(()) };
         let mut message =
             Message::new(topic, outcome.to_string()).key(id).header("content-type", "application/json");
-        let trace = job.parse::<JobBody>().map(|body| body.trace).unwrap_or_default();
+        let trace = job.payload.parse::<JobBody>().map(|body| body.trace).unwrap_or_default();
         for (name, value) in [("traceparent", trace.traceparent), ("x-request-id", trace.request_id)] {
             if let Some(value) = value {
                 message = message.header(name, value);
             }
         }
+        message.owner = job.owner.map(str::to_owned);
         outbox.put(tx, &message).await.map_err(lift)?;
         Ok(())
     }

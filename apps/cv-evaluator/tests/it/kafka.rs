@@ -62,6 +62,26 @@ async fn request_that_cannot_be_is_a_dead_letter_that_says_why() {
     stack.stop().await;
 }
 
+#[tokio::test]
+async fn what_is_still_to_be_told_of_an_erased_owner_is_not() {
+    let stack = Stack::with(VARIABLES).await;
+    let ids = stack.upload_texts().await;
+    let request = json!({ "cv_id": text(&ids, "cv_id"), "project_id": text(&ids, "project_id") });
+    let worker = stack.worker(VARIABLES).await;
+    let mut tx = stack.store.jobs().begin().await.unwrap();
+    // The ingest knows whose it is by a header, and the application by that.
+    let job = NewJob::new("evaluate-requests", json!({ "value": request })).owner("anonymous");
+    stack.store.jobs().enqueue(&mut tx, job).await.unwrap();
+    tx.commit().await.unwrap();
+    let messages = || stack.number("SELECT COUNT(*) FROM plimsoll_outbox");
+    eventually(async || (messages().await == 1).then_some(())).await;
+    worker.stop().await;
+    let store = stack.store.clone().tell_outcomes("results".to_owned()).await.unwrap();
+    assert_eq!(store.erase_owner("anonymous").await.unwrap().evaluations, 1);
+    assert_eq!(messages().await, 0);
+    stack.stop().await;
+}
+
 /// A reader drops what comes under an id that it has seen: an end it has not heard of must not have one.
 #[tokio::test]
 async fn evaluation_that_ends_again_after_its_requeue_is_told_again() {

@@ -70,6 +70,8 @@ pub struct Mapping {
     pub dedupe: Option<(Source, Duration)>,
     /// Jobs are served in turn by lanes found here, see [`NewJob::lane`].
     pub lane: Option<Source>,
+    /// Whose job it is, see [`NewJob::owner`]; names of messages are then remembered for each owner.
+    pub owner: Option<Source>,
     /// See [`NewJob::priority`].
     pub priority: i16,
     /// See [`NewJob::max_attempts`].
@@ -122,6 +124,7 @@ impl Mapping {
             unique: None,
             dedupe: None,
             lane: None,
+            owner: None,
             priority: 0,
             max_attempts: 5,
         }
@@ -143,6 +146,7 @@ impl Mapping {
         job.priority = self.priority;
         job.max_attempts = self.max_attempts;
         job.unique_key = self.unique.as_ref().and_then(|source| source.name(record));
+        job.owner = self.owner.as_ref().and_then(|source| source.name(record));
         job.lane = self.lane.as_ref().and_then(|source| source.name(record)).unwrap_or_default();
         if let Some((source, keep)) = &self.dedupe
             && let Some(name) = source.name(record)
@@ -222,11 +226,13 @@ mod tests {
             form: Form::Value,
             unique: Some(Source::Key),
             lane: Some("key".parse().unwrap()),
+            owner: Some(Source::Key),
             dedupe: Some(("header:message-id".parse().unwrap(), Duration::from_secs(60))),
             ..Mapping::new("q")
         };
         let job = mapping.job(&record(b"tenant-1", b"7")).unwrap();
         assert_eq!((job.unique_key.as_deref(), job.lane.as_str()), (Some("tenant-1"), "tenant-1"));
+        assert_eq!(job.owner.as_deref(), Some("tenant-1"));
         assert_eq!(job.idempotency.unwrap().key, "m-1");
         assert_eq!(job.payload.as_str(), "7");
         for key in [b"*".as_slice(), b"\xff\xfe", b"a\nb", &[b'x'; 300]] {

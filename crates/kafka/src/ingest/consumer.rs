@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rdkafka::config::FromClientConfigAndContext as _;
+use rdkafka::config::{ClientConfig, FromClientConfigAndContext as _};
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::KafkaError as BrokerError;
 use rdkafka::statistics::Statistics;
@@ -57,6 +57,10 @@ enum Begin {
 
 /// A consumer with our settings.
 pub(super) fn create(options: &IngestOptions, context: Context) -> Result<BaseConsumer<Context>, KafkaError> {
+    Ok(BaseConsumer::from_config_and_context(&config(options), context)?)
+}
+
+fn config(options: &IngestOptions) -> ClientConfig {
     let mut config = options.brokers.config(&options.instance);
     config
         .set("fetch.wait.max.ms", ms(options.fetch_wait))
@@ -80,7 +84,7 @@ pub(super) fn create(options: &IngestOptions, context: Context) -> Result<BaseCo
         // The library must not choose where to go on; the claim does.
         .set("auto.offset.reset", "error")
         .set("enable.partition.eof", "false");
-    Ok(BaseConsumer::from_config_and_context(&config, context)?)
+    config
 }
 
 // === impl Assignment ===
@@ -308,5 +312,35 @@ impl ClientContext for Context {
                 self.metrics.lag(&self.positions.group, &topic, partition, records, age_ms);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::config::FromClientConfig as _;
+
+    use super::*;
+    use crate::client::Brokers;
+
+    #[test]
+    fn consumers_are_set_as_features_q8_and_q12_say() {
+        let mut brokers = Brokers::new("localhost:9092");
+        brokers.properties.insert("enable.auto.commit".to_owned(), "true".to_owned());
+        let config = config(&IngestOptions::new(brokers, vec!["evaluate-jobs".to_owned()]));
+        for (name, value) in [
+            ("group.id", "ai-cv-evaluator-workers"),
+            ("isolation.level", "read_committed"),
+            ("enable.auto.commit", "false"),
+            ("enable.auto.offset.store", "false"),
+            ("fetch.max.bytes", "50000000"),
+            ("fetch.wait.max.ms", "100"),
+            ("fetch.min.bytes", "1000"),
+            ("session.timeout.ms", "30000"),
+            ("heartbeat.interval.ms", "3000"),
+        ] {
+            assert_eq!(config.get(name), Some(value), "{name}");
+        }
+        // The library takes them all.
+        let _: BaseConsumer = BaseConsumer::from_config(&config).unwrap();
     }
 }

@@ -258,6 +258,7 @@ fn dead_message(topic: &str, record: &Record, reason: &str) -> Message {
         key: record.key.clone(),
         value: record.value.clone(),
         headers,
+        owner: None,
     }
 }
 

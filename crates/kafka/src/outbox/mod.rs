@@ -50,6 +50,8 @@ pub struct Message {
     pub value: Option<Vec<u8>>,
     /// Further headers: `traceparent`, for example. [`MESSAGE_ID`] is added by the publisher.
     pub headers: Headers,
+    /// Whose data it carries, see [`Outbox::erase_owner`]. Stays in the database.
+    pub owner: Option<String>,
 }
 
 // === impl Message ===
@@ -63,6 +65,7 @@ impl Message {
             key: None,
             value: Some(value.into()),
             headers: Headers::default(),
+            owner: None,
         }
     }
 
@@ -77,6 +80,13 @@ impl Message {
     #[must_use]
     pub fn key(mut self, key: impl Into<Vec<u8>>) -> Self {
         self.key = Some(key.into());
+        self
+    }
+
+    /// Sets [`Message::owner`].
+    #[must_use]
+    pub fn owner(mut self, owner: impl Into<String>) -> Self {
+        self.owner = Some(owner.into());
         self
     }
 
@@ -165,11 +175,28 @@ impl Outbox {
                 .bind(message.headers.to_list())
                 .bind(bytes)
                 .bind(now_ms)
+                .bind(&message.owner)
                 .execute(conn)
                 .await?
                 .rows_affected()
         });
         Ok(added == 1)
+    }
+
+    /// Deletes an owner's messages, those that wait and those that no broker took; answers how many. What a publisher
+    /// has read already may still go out.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn erase_owner(&self, tx: &mut Tx, owner: &str) -> Result<u64, KafkaError> {
+        let mut erased = 0;
+        for sql in [include_str!("../sql/erase_messages.sql"), include_str!("../sql/erase_dead_messages.sql")]
+        {
+            erased += on_tx!(tx, conn => {
+                sqlx::query(sql).persistent(false).bind(owner).execute(conn).await?.rows_affected()
+            });
+        }
+        Ok(erased)
     }
 }
 

@@ -108,6 +108,7 @@ pub(crate) async fn oldest(
                         key: row.try_get(3)?,
                         value: row.try_get(4)?,
                         headers: Headers::from_list(row.try_get(5)?),
+                        owner: None,
                     },
                     created_at_ms: row.try_get(6)?,
                 })

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use plimsoll_jobs::NewJob;
+
 use crate::KafkaError;
 use crate::client::Brokers;
 use crate::ingest::{Form, IngestOptions, Mapping, Source, Start};
@@ -157,6 +159,9 @@ pub(super) struct MappingArgs {
     /// Lane of the job: `key` or `header:NAME`
     #[arg(long, env = "KAFKA_LANE")]
     lane: Option<Source>,
+    /// Owner of the job, for erasure: `key` or `header:NAME`
+    #[arg(long, env = "KAFKA_OWNER")]
+    owner: Option<Source>,
     /// Priority of the job, lower first
     #[arg(long, env = "KAFKA_PRIORITY", default_value_t = 0)]
     priority: i16,
@@ -348,9 +353,13 @@ impl BrokerArgs {
 // === impl MappingArgs ===
 
 impl MappingArgs {
-    pub(super) fn read(&self) -> Mapping {
+    pub(super) fn read(&self) -> Result<Mapping, KafkaError> {
+        // Or every record would be found out to be poison, one by one.
+        let mut job = NewJob::new(&self.queue, serde_json::Value::Null);
+        job.max_attempts = self.max_attempts;
+        job.check().map_err(|error| KafkaError::Option { option: "queue", why: error.to_string() })?;
         let keep = Duration::from_secs(u64::from(self.dedupe_hours) * 3600);
-        Mapping {
+        Ok(Mapping {
             queue: self.queue.clone(),
             form: match self.payload {
                 FormArg::Envelope => Form::Envelope,
@@ -359,9 +368,10 @@ impl MappingArgs {
             unique: self.unique.clone(),
             dedupe: self.dedupe.clone().map(|source| (source, keep)),
             lane: self.lane.clone(),
+            owner: self.owner.clone(),
             priority: self.priority,
             max_attempts: self.max_attempts,
-        }
+        })
     }
 }
 

@@ -29,7 +29,10 @@ pub fn main() -> ExitCode {
     };
     match runtime.block_on(run(cli.command)) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error @ KafkaError::Option { .. }) => {
+        Err(
+            error @ (KafkaError::Option { .. }
+            | KafkaError::Broker(rdkafka::error::KafkaError::ClientConfig(..))),
+        ) => {
             told(&error);
             ExitCode::from(BAD_INPUT)
         }

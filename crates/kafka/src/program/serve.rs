@@ -26,8 +26,8 @@ struct Page {
 pub(super) async fn ingest(arguments: IngestArgs) -> Result<(), KafkaError> {
     let shutdown = signal()?;
     let options = arguments.read()?;
+    let mapping = arguments.mapping.read()?;
     let jobs = super::open(&arguments.queue.queue_url).await?;
-    let mapping = arguments.mapping.read();
     if arguments.serial_lanes {
         let mut tx = jobs.begin().await?;
         jobs.limit_lane(&mut tx, &mapping.queue, "*", Some(1)).await?;

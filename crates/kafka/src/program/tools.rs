@@ -94,7 +94,7 @@ pub(super) async fn dead(command: DeadCommand) -> Result<(), KafkaError> {
         }
         DeadCommand::Requeue { queue, group, mapping, id } => {
             let dead = DeadRecords::new(opened(&queue.queue_url).await?, group.group);
-            found(id, dead.requeue(id, &mapping.read()).await?)
+            found(id, dead.requeue(id, &mapping.read()?).await?)
         }
         DeadCommand::Discard { queue, group, id } => {
             let dead = DeadRecords::new(opened(&queue.queue_url).await?, group.group);

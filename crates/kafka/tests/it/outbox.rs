@@ -248,6 +248,75 @@ async fn message_published_but_not_marked_comes_again_under_the_same_id() {
     assert_eq!(by_key(&seen)["k"], ["0", "1", "2", "3", "4"]);
 }
 
+/// What Java clients make of these keys, from the tests of Kafka's own `murmur2`.
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_go_to_the_partitions_where_java_clients_put_them() {
+    const HASHES: [(&str, i32); 6] = [
+        ("21", -973_932_308),
+        ("foobar", -790_332_482),
+        ("a-little-bit-long-string", -985_981_536),
+        ("a-little-bit-longer-string", -1_486_304_829),
+        ("lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58_897_971),
+        ("abc", 479_470_107),
+    ];
+    // The number of partitions is the topic's business: no setting of ours knows it.
+    for partitions in [3, 7] {
+        let (queue, broker) = (Queue::sqlite().await, Broker::with_topic("t", partitions));
+        put(&queue, HASHES.map(|(key, _)| Message::new("t", "x").key(key))).await;
+        let publishing = Publishing::start(&queue, options(&broker));
+        let seen = broker.read("t", partitions, |seen| seen.len() == HASHES.len()).await;
+        publishing.stop().await;
+        for (key, hash) in HASHES {
+            let there = seen.iter().find(|one| one.key == key).unwrap();
+            assert_eq!(there.partition, (hash & i32::MAX) % partitions, "{key} of {partitions}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_wait_while_no_broker_is_there_and_their_number_and_age_are_told() {
+    for queue in Queue::each().await {
+        let broker = Broker::with_topic("t", 1);
+        broker.cluster.broker_down(1).unwrap();
+        put(&queue, (0..10).map(|n| Message::new("t", format!("{n}")).key("k"))).await;
+        let mut registry = prometheus_client::registry::Registry::default();
+        let metrics = PublishMetrics::register(&mut registry);
+        let stop = CancellationToken::new();
+        let publisher = Publisher::new(queue.jobs.clone(), options(&broker)).metrics(metrics);
+        let task = tokio::spawn(publisher.run(stop.clone()));
+        let page = || app_kit::metrics::text(&registry).unwrap();
+        until("their number and age", || async {
+            let age =
+                page().lines().find_map(|line| line.strip_prefix("outbox_age_seconds ")?.parse::<f64>().ok());
+            page().contains("outbox_depth 10\n") && age.is_some_and(|age| age > 0.0)
+        })
+        .await;
+        broker.cluster.broker_up(1).unwrap();
+        let seen = broker.read("t", 1, |seen| by_key(seen).values().any(|of_k| of_k.len() == 10)).await;
+        assert_eq!(by_key(&seen)["k"], (0..10).map(|n| n.to_string()).collect::<Vec<_>>());
+        until("an empty outbox", || async { page().contains("outbox_depth 0\n") }).await;
+        stop.cancel();
+        assert_eq!(task.await.unwrap().unwrap().published, 10);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_of_an_erased_owner_are_gone_and_of_no_other() {
+    for queue in Queue::each().await {
+        let outbox = Outbox::open(&queue.jobs).await.unwrap();
+        put(&queue, ["ann", "ann", "bob"].map(|owner| Message::new("t", "x").owner(owner))).await;
+        put(&queue, [Message::new("t", "nobody's")]).await;
+        let mut tx = queue.jobs.begin().await.unwrap();
+        assert_eq!(outbox.erase_owner(&mut tx, "ann").await.unwrap(), 2);
+        tx.commit().await.unwrap();
+        let broker = Broker::with_topic("t", 1);
+        let publishing = Publishing::start(&queue, options(&broker));
+        let seen = broker.read("t", 1, |seen| seen.len() == 2).await;
+        publishing.stop().await;
+        assert_eq!(seen.iter().map(|s| s.value.as_str()).collect::<Vec<_>>(), ["x", "nobody's"]);
+    }
+}
+
 async fn run(queue: &Queue, statement: &'static str) {
     let mut tx = queue.jobs.begin().await.unwrap();
     sqlx::query(statement).execute(tx.sqlite().unwrap()).await.unwrap();

@@ -134,11 +134,38 @@ fn wrong_use_is_told_with_status_2() {
             &["ingest", "--queue", "q", "--topic", "t", "--brokers", "x:1", "--unique", "header"],
             "header:NAME",
         ),
+        (&["ingest", "--queue", "", "--topic", "t", "--brokers", "x:1"], "queue must have"),
+        (
+            &["ingest", "--queue", "q", "--topic", "t", "--brokers", "x:1", "--max-attempts", "0"],
+            "max_attempts",
+        ),
         (&["reset", "--topic", "t", "--partition", "0", "--to", "-1"], "--to"),
     ] {
         let output = output(arguments, &[queue]);
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(2), "{text}");
         assert!(text.contains(told), "{text}");
+    }
+}
+
+#[test]
+fn options_that_cannot_be_are_told_before_a_record_moves() {
+    let dir = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}", dir.path().join("queue.db").display());
+    let common = [("PLIMSOLL_QUEUE_URL", url.as_str()), ("KAFKA_BROKERS", "127.0.0.1:1"), ("PORT", "0")];
+    let ingest = &["ingest", "--queue", "q", "--topic", "t"][..];
+    for (arguments, variable, told) in [
+        (ingest, ("KAFKA_SESSION_MS", "1000"), "half of the session"),
+        (ingest, ("KAFKA_BATCH_RECORDS", "0"), "at least one record"),
+        (ingest, ("KAFKA_START", "yesterday"), "earliest"),
+        (ingest, ("KAFKA_PROPERTIES", "nonsense.name=1"), "nonsense.name"),
+        (&["ingest", "--queue", "q", "--topic", "b/c"], ("KAFKA_GROUP", "g"), "letters, digits"),
+        (&["outbox"], ("KAFKA_COMPRESSION", "zip"), "zip"),
+        (&["outbox"], ("KAFKA_LINGER_MS", "soon"), "--linger-ms"),
+    ] {
+        let output = output(arguments, &[&common[..], &[variable]].concat());
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{variable:?}: {text}");
+        assert!(text.contains(told), "{variable:?}: {text}");
     }
 }

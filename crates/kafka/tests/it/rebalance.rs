@@ -1,5 +1,7 @@
 //! Consumers come, go and fall silent; brokers too.
 
+use std::time::Duration;
+
 use rdkafka::types::RDKafkaApiKey::Fetch;
 use rdkafka::types::RDKafkaRespErr as Answer;
 
@@ -31,6 +33,44 @@ async fn consumers_share_partitions_and_one_more_than_there_are_is_idle_until_ne
     let mut numbers: Vec<i64> = queue.drain().await.iter().map(|job| numbered(job).2).collect();
     numbers.sort_unstable();
     assert_eq!(numbers, (0..100).collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn consumers_that_come_and_go_under_load_lose_no_record_and_double_none() {
+    for queue in Queue::each().await {
+        let broker = Broker::with_topic("t", 4);
+        let first = queue.ingest(options(&broker, "t"));
+        let sending = async {
+            for n in 0..400 {
+                broker.send_numbers("t", 4, n..n + 1).await;
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let changing = async {
+            queue.wait_for(20).await;
+            let second = queue.ingest(options(&broker, "t"));
+            until("half of the partitions for each", || async {
+                first.metrics.partitions() == 2 && second.metrics.partitions() == 2
+            })
+            .await;
+            let before = first.stop().await;
+            until("all of them for the other", || async { second.metrics.partitions() == 4 }).await;
+            (before, second)
+        };
+        let ((), (before, second)) = tokio::join!(sending, changing);
+        queue.wait_for(400).await;
+        let after = second.stop().await;
+        assert_eq!((before.taken + after.taken, before.duplicates + after.duplicates), (400, 0));
+        let jobs = queue.drain().await;
+        let mut numbers: Vec<i64> = jobs.iter().map(|job| numbered(job).2).collect();
+        for partition in 0..4 {
+            let offsets: Vec<i64> =
+                jobs.iter().map(numbered).filter(|n| n.0 == partition).map(|n| n.1).collect();
+            assert_eq!(offsets, (0..100).collect::<Vec<_>>(), "partition {partition}");
+        }
+        numbers.sort_unstable();
+        assert_eq!(numbers, (0..400).collect::<Vec<_>>());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

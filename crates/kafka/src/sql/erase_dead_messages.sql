@@ -1,0 +1,1 @@
+DELETE FROM plimsoll_outbox_dead WHERE owner = $1

@@ -1,0 +1,1 @@
+DELETE FROM plimsoll_outbox WHERE owner = $1
