@@ -96,7 +96,7 @@ class Plimsoll(Subject):
             self.process = subprocess.Popen([programs / "plimsoll", "up", stack], stdout=log, stderr=log, cwd=directory)
 
     def pids(self):
-        if len(self.found) < 3:
+        if not {"api", "worker"} <= self.found.keys():
             self.found = {"plimsoll": self.process.pid} | self.children()
         return self.found
 
@@ -106,7 +106,8 @@ class Plimsoll(Subject):
             try:
                 if entry.name.isdigit() and int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1]) == self.process.pid:
                     role = (entry / "cmdline").read_bytes().split(b"\0")[1].decode()
-                    found[{"serve": "api", "work": "worker"}.get(role, role)] = int(entry.name)
+                    if role in ("serve", "work"):
+                        found["api" if role == "serve" else "worker"] = int(entry.name)
             except (OSError, IndexError):
                 continue
         return found
