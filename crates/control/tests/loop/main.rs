@@ -2,6 +2,7 @@
 
 mod edge;
 mod events;
+mod replay;
 mod sizes;
 mod support;
 mod workers;
