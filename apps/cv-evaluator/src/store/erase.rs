@@ -32,7 +32,7 @@ impl Store {
         conn.overwrite_deleted(true).await?;
         conn.execute(sql!(each "lock_uploads_of").bind(owner)).await?;
         let jobs = self.jobs.erase_owner(&mut tx, owner).await?;
-        self.erase_outcomes(&mut tx, owner).await?;
+        self.erase_outcomes(&mut tx, owner, None).await?;
         let mut conn = Conn::of(&mut tx)?;
         // Evaluations refer to uploads, so they go first.
         let evaluations = conn.execute(sql!("erase_evaluations").bind(owner)).await?;
@@ -73,6 +73,7 @@ impl Store {
             Some(job_id) => self.withdraw(&mut tx, JobId(job_id)).await?,
             None => 0,
         };
+        self.erase_outcomes(&mut tx, &found, Some(id)).await?;
         let mut conn = Conn::of(&mut tx)?;
         let evaluations = conn.execute(sql!("erase_evaluation").bind(id)).await?;
         let mut uploads = 0;

@@ -51,10 +51,19 @@ impl Store {
         Ok(self)
     }
 
-    /// Forgets what is still to be told of an owner; answers how many messages.
-    pub(super) async fn erase_outcomes(&self, tx: &mut Tx, owner: &str) -> Result<u64, StoreError> {
+    /// Forgets what is still to be told of an owner, or of one of the owner's evaluations; answers how many messages.
+    pub(super) async fn erase_outcomes(
+        &self,
+        tx: &mut Tx,
+        owner: &str,
+        id: Option<&str>,
+    ) -> Result<u64, StoreError> {
         let Some(Outcomes { outbox, .. }) = &self.outcomes else { return Ok(0) };
-        outbox.erase_owner(tx, owner).await.map_err(lift)
+        let erased = match id {
+            Some(id) => outbox.erase_key(tx, owner, id.as_bytes()).await,
+            None => outbox.erase_owner(tx, owner).await,
+        };
+        erased.map_err(lift)
     }
 
     pub(super) async fn tell_completed(

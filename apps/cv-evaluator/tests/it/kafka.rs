@@ -63,7 +63,7 @@ async fn request_that_cannot_be_is_a_dead_letter_that_says_why() {
 }
 
 #[tokio::test]
-async fn what_is_still_to_be_told_of_an_erased_owner_is_not() {
+async fn what_is_still_to_be_told_of_an_erased_evaluation_or_owner_is_not() {
     let stack = Stack::with(VARIABLES).await;
     let ids = stack.upload_texts().await;
     let request = json!({ "cv_id": text(&ids, "cv_id"), "project_id": text(&ids, "project_id") });
@@ -75,8 +75,12 @@ async fn what_is_still_to_be_told_of_an_erased_owner_is_not() {
     tx.commit().await.unwrap();
     let messages = || stack.number("SELECT COUNT(*) FROM plimsoll_outbox");
     eventually(async || (messages().await == 1).then_some(())).await;
+    let one = stack.evaluate(&request).await;
+    eventually(async || (messages().await == 2).then_some(())).await;
     worker.stop().await;
     let store = stack.store.clone().tell_outcomes("results".to_owned()).await.unwrap();
+    store.erase_evaluation(&one, None).await.unwrap().unwrap();
+    assert_eq!(messages().await, 1);
     assert_eq!(store.erase_owner("anonymous").await.unwrap().evaluations, 1);
     assert_eq!(messages().await, 0);
     stack.stop().await;

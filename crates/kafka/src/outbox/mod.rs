@@ -189,11 +189,23 @@ impl Outbox {
     /// # Errors
     /// When the database fails.
     pub async fn erase_owner(&self, tx: &mut Tx, owner: &str) -> Result<u64, KafkaError> {
+        Self::erase(tx, owner, None).await
+    }
+
+    /// The same of an owner's messages under one key.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn erase_key(&self, tx: &mut Tx, owner: &str, key: &[u8]) -> Result<u64, KafkaError> {
+        Self::erase(tx, owner, Some(key)).await
+    }
+
+    async fn erase(tx: &mut Tx, owner: &str, key: Option<&[u8]>) -> Result<u64, KafkaError> {
         let mut erased = 0;
         for sql in [include_str!("../sql/erase_messages.sql"), include_str!("../sql/erase_dead_messages.sql")]
         {
             erased += on_tx!(tx, conn => {
-                sqlx::query(sql).persistent(false).bind(owner).execute(conn).await?.rows_affected()
+                sqlx::query(sql).persistent(false).bind(owner).bind(key).execute(conn).await?.rows_affected()
             });
         }
         Ok(erased)

@@ -304,9 +304,11 @@ async fn messages_wait_while_no_broker_is_there_and_their_number_and_age_are_tol
 async fn messages_of_an_erased_owner_are_gone_and_of_no_other() {
     for queue in Queue::each().await {
         let outbox = Outbox::open(&queue.jobs).await.unwrap();
-        put(&queue, ["ann", "ann", "bob"].map(|owner| Message::new("t", "x").owner(owner))).await;
+        let of = |owner: &str, key: &str| Message::new("t", "x").owner(owner).key(key);
+        put(&queue, [of("ann", "1"), of("ann", "2"), of("bob", "1"), of("ann", "3")]).await;
         put(&queue, [Message::new("t", "nobody's")]).await;
         let mut tx = queue.jobs.begin().await.unwrap();
+        assert_eq!(outbox.erase_key(&mut tx, "ann", b"1").await.unwrap(), 1);
         assert_eq!(outbox.erase_owner(&mut tx, "ann").await.unwrap(), 2);
         tx.commit().await.unwrap();
         let broker = Broker::with_topic("t", 1);
