@@ -79,8 +79,9 @@ pub(crate) enum Command {
     },
     /// Explain one decision: its inputs, what each metric alone would have asked for, and the rule that bound it
     Why {
-        /// Id from `plimsoll events`
-        id: u64,
+        /// Id from `plimsoll events`, or a service for its latest decision; without, the latest of all
+        #[arg(value_name = "ID or SERVICE")]
+        asked: Option<String>,
         #[command(flatten)]
         target: Target,
         /// Print JSON

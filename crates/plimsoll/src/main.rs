@@ -76,7 +76,9 @@ async fn run(command: Command, printer: Printer) -> anyhow::Result<ExitStatus> {
         Command::Events { service, limit, target, json } => {
             commands::events::run(&target, service, limit, json, printer).await
         }
-        Command::Why { id, target, json } => commands::why::run(&target, id, json, printer).await,
+        Command::Why { asked, target, json } => {
+            commands::why::run(&target, asked.into(), json, printer).await
+        }
         Command::Report(args) => commands::report::run(args, printer).await,
         Command::Queue(args) => commands::queue::run(args, printer).await,
         Command::Logs { instance, lines, target } => {

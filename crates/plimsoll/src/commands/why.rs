@@ -1,4 +1,4 @@
-//! `plimsoll why ID`: one decision, its inputs, what each metric alone would have asked for, and the rule that bound it.
+//! `plimsoll why [ID or SERVICE]`: one decision, its inputs, what each metric alone would have asked for, and the rule that bound it.
 
 use plimsoll_control::record::{Kind, Record};
 use plimsoll_scale::{
@@ -15,8 +15,19 @@ use plimsoll_scale::{
 
 use crate::{cli::Target as Admin, client, exit::ExitStatus, printer::Printer, units};
 
-pub(crate) async fn run(target: &Admin, id: u64, json: bool, printer: Printer) -> anyhow::Result<ExitStatus> {
-    let value = client(target)?.why(id).await?;
+mod asked;
+
+pub(crate) use asked::Asked;
+
+pub(crate) async fn run(
+    target: &Admin,
+    asked: Asked,
+    json: bool,
+    printer: Printer,
+) -> anyhow::Result<ExitStatus> {
+    let client = client(target)?;
+    let id = asked.find(&client).await?;
+    let value = client.why(id).await?;
     if json {
         printer.json(&value);
         return Ok(ExitStatus::Success);

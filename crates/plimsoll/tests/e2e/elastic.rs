@@ -54,6 +54,15 @@ async fn a_flood_scales_out_and_back_in_and_two_kills_lose_and_double_nothing() 
     );
     let why = stack.cli_text(&["why", &decision.id.to_string()]);
     assert!(why.contains("queue_age_seconds") && why.contains("alone asks for"), "{why}");
+    let latest = stack.cli_text(&["why", "worker"]);
+    assert!(
+        latest.starts_with('#') && latest.contains(" worker: "),
+        "the latest decision of the service: {latest}"
+    );
+    let unknown = stack.cli(&["why", "wroker"]);
+    assert_eq!(unknown.status.code(), Some(1));
+    let unknown = String::from_utf8_lossy(&unknown.stderr).into_owned();
+    assert!(unknown.contains("`wroker`") && unknown.contains("api, worker"), "{unknown}");
 
     kill_one(&risen, "worker");
     kill_one(&risen, "api");

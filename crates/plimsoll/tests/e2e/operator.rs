@@ -69,6 +69,8 @@ fn every_command_says_clearly_that_nothing_runs() {
         &["status"][..],
         &["events"],
         &["why", "1"],
+        &["why", "worker"],
+        &["why"],
         &["scale", "worker", "2"],
         &["drain", "worker-1"],
         &["restart", "worker"],
