@@ -66,7 +66,7 @@ impl Jobs {
     /// [`JobsError::LeaseLost`]: stop working on it.
     pub async fn progress(&self, job: &Claimed, permille: u16, note: &str) -> Result<(), JobsError> {
         let mut tx = self.begin().await?;
-        let (now_ms, note) = (self.now_ms(), super::shorten(note));
+        let (now_ms, note) = (self.now_ms(), super::settle::shorten(note));
         let permille = permille.min(1000);
         let held =
             on!(self, Conn::from(&mut tx), (d, c) => d.progress(c, job, now_ms, permille, note).await)?;

@@ -10,10 +10,10 @@ use sqlx::{PgPool, SqlitePool};
 use tokio::sync::watch;
 
 use crate::budget::RetryAccount;
-use crate::clock::{Clock, Millis, SystemClock, millis};
+use crate::clock::{Clock, Millis, SystemClock};
 use crate::conn::{Conn, Inner, Kind, Tx};
-use crate::driver::{Claim, Driver as _, Extended, Next};
-use crate::job::{Claimed, Enqueued, FailureClass, JobId, MAX_MESSAGE_BYTES, NewJob, Outcome, check_name};
+use crate::driver::Driver as _;
+use crate::job::{Enqueued, NewJob};
 use crate::memory::MemoryDriver;
 use crate::migrate::{self, Migration};
 use crate::postgres::{self, PostgresDriver};
@@ -77,8 +77,10 @@ macro_rules! on {
 }
 
 mod admin;
+mod claim;
 mod cron;
 mod holders;
+mod settle;
 
 #[derive(Debug)]
 struct Shared {
@@ -231,245 +233,12 @@ impl Jobs {
         on!(self, conn, (d, c) => d.insert(c, jobs, now_ms).await)
     }
 
-    /// Takes up to `limit` ready jobs under leases of length `lease`, first moving expired leases and due jobs to
-    /// where they belong. Jobs whose deadline has passed are buried instead of handed out.
-    ///
-    /// # Errors
-    /// When the database fails; then nothing was claimed.
-    pub async fn claim(
-        &self,
-        queue: &str,
-        worker: &str,
-        lease: Duration,
-        limit: u32,
-    ) -> Result<Vec<Claimed>, JobsError> {
-        check_name("queue", queue)?;
-        check_name("worker", worker)?;
-        let claim = |now_ms: Millis| Claim {
-            queue,
-            worker,
-            now_ms,
-            until_ms: now_ms.saturating_add(millis(lease)),
-            limit,
-        };
-        if let Some(driver) = self.unpooled() {
-            let mut conn = driver.pool.acquire().await?;
-            let now_ms = self.now_ms();
-            if let Some(claimed) = driver.claim_alone(&mut conn, claim(now_ms)).await? {
-                drop(conn);
-                self.pay_for_retries(&claimed);
-                return Ok(self.without_late(claimed, now_ms).await);
-            }
-        }
-        let mut tx = self.begin().await?;
-        // Read after the wait for the lock: a lease must not start in the past.
-        let now_ms = self.now_ms();
-        let mut claimed = on!(self, Conn::from(&mut tx), (d, c) => d.claim(c, claim(now_ms)).await)?;
-        for late in claimed.extract_if(.., |j| is_late(j, now_ms)) {
-            self.give_up(Conn::from(&mut tx), &late, now_ms, LATE).await?;
-        }
-        tx.commit().await?;
-        self.pay_for_retries(&claimed);
-        Ok(claimed)
-    }
-
-    /// Buries those of jobs already claimed whose deadline has passed. Should that fail, their leases run out.
-    async fn without_late(&self, mut claimed: Vec<Claimed>, now_ms: Millis) -> Vec<Claimed> {
-        let late: Vec<Claimed> = claimed.extract_if(.., |j| is_late(j, now_ms)).collect();
-        if late.is_empty() {
-            return claimed;
-        }
-        let buried = async {
-            let mut tx = self.begin().await?;
-            for job in &late {
-                self.give_up(Conn::from(&mut tx), job, now_ms, LATE).await?;
-            }
-            tx.commit().await
-        };
-        if let Err(e) = buried.await {
-            tracing::warn!(error = %e, jobs = late.len(), "jobs past their deadline were not buried, leases run out instead");
-        }
-        claimed
-    }
-
-    /// Whether [`Jobs::claim`] would find anything now: cheap, takes no lock.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn has_work(&self, queue: &str) -> Result<bool, JobsError> {
-        ask!(self, d => d.peek(queue, self.now_ms()).await)
-    }
-
-    /// Whether a claim that finds nothing holds nobody up, so that looking first would be a waste.
-    pub(crate) fn claims_freely(&self) -> bool {
-        self.unpooled().is_some()
-    }
-
     /// The driver, if a statement sent by itself is a transaction: not behind a transaction pooler.
     fn unpooled(&self) -> Option<&PostgresDriver> {
         match &self.backend {
             Backend::Postgres(driver) if !driver.pooler => Some(driver),
             _ => None,
         }
-    }
-
-    /// Extends the lease of one job to `lease` from now.
-    ///
-    /// # Errors
-    /// [`JobsError::LeaseLost`]: stop working on it.
-    pub async fn heartbeat(&self, job: &Claimed, lease: Duration) -> Result<Extended, JobsError> {
-        let kept = self.heartbeat_many(&[job], lease).await?;
-        kept.first().copied().ok_or(JobsError::LeaseLost(job.id))
-    }
-
-    /// Extends many leases at once; answers with those that are still held.
-    ///
-    /// # Errors
-    /// When the database fails; the leases then run on unextended.
-    pub async fn heartbeat_many(
-        &self,
-        jobs: &[&Claimed],
-        lease: Duration,
-    ) -> Result<Vec<Extended>, JobsError> {
-        let mut tx = self.begin().await?;
-        let now_ms = self.now_ms();
-        let until_ms = now_ms.saturating_add(millis(lease));
-        let kept = on!(self, Conn::from(&mut tx), (d, c) => d.extend(c, jobs, now_ms, until_ms).await)?;
-        tx.commit().await?;
-        Ok(kept)
-    }
-
-    /// Finishes a job, in the transaction of the application's result row.
-    ///
-    /// # Errors
-    /// [`JobsError::LeaseLost`]: roll the transaction back, the result is no longer wanted.
-    pub async fn complete<'c>(&self, conn: impl Into<Conn<'c>>, job: &Claimed) -> Result<(), JobsError> {
-        let done = self.complete_many(conn, std::slice::from_ref(job)).await?;
-        if done.contains(&job.id) { Ok(()) } else { Err(JobsError::LeaseLost(job.id)) }
-    }
-
-    /// Finishes many jobs at once; answers with those whose lease was still held.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn complete_many<'c>(
-        &self,
-        conn: impl Into<Conn<'c>>,
-        jobs: &[Claimed],
-    ) -> Result<Vec<JobId>, JobsError> {
-        self.complete_all(conn, &jobs.iter().collect::<Vec<_>>()).await
-    }
-
-    pub(crate) async fn complete_all<'c>(
-        &self,
-        conn: impl Into<Conn<'c>>,
-        jobs: &[&Claimed],
-    ) -> Result<Vec<JobId>, JobsError> {
-        let mut conn = conn.into();
-        let now_ms = self.now_ms();
-        let mut jobs = jobs.to_vec();
-        jobs.sort_by(|a, b| a.queue.cmp(&b.queue));
-        // A lane with a limit may have room now.
-        if jobs.iter().any(|j| !j.lane.is_empty()) {
-            conn.wake();
-        }
-        on!(self, conn, (d, c) => {
-            let mut done = Vec::with_capacity(jobs.len());
-            for of_queue in jobs.chunk_by(|a, b| a.queue == b.queue) {
-                done.extend(d.complete(c, &of_queue[0].queue, of_queue, now_ms).await?);
-            }
-            Ok(done)
-        })
-    }
-
-    /// As [`Jobs::complete_many`], in a transaction of its own.
-    pub(crate) async fn complete_alone(&self, jobs: &[&Claimed]) -> Result<Vec<JobId>, JobsError> {
-        // Where one statement is a transaction; a lane's room rings the bell at the commit of ours.
-        if let (Some(driver), [first, ..]) = (self.unpooled(), jobs)
-            && jobs.iter().all(|j| j.lane.is_empty() && j.queue == first.queue)
-        {
-            let mut conn = driver.pool.acquire().await?;
-            let now_ms = self.now_ms();
-            return driver.complete(&mut conn, &first.queue, jobs, now_ms).await;
-        }
-        let mut tx = self.begin().await?;
-        let done = self.complete_all(&mut tx, jobs).await?;
-        tx.commit().await?;
-        Ok(done)
-    }
-
-    /// Ends an attempt in failure, in a transaction of its own.
-    ///
-    /// # Errors
-    /// [`JobsError::LeaseLost`]: somebody else has the job by now; nothing was changed.
-    pub async fn fail(
-        &self,
-        job: &Claimed,
-        class: FailureClass,
-        message: &str,
-    ) -> Result<Outcome, JobsError> {
-        let mut tx = self.begin().await?;
-        let outcome = self.fail_in(&mut tx, job, class, message).await?;
-        tx.commit().await?;
-        Ok(outcome)
-    }
-
-    /// Ends an attempt in failure, in the application's transaction (to record the failure with its own row).
-    ///
-    /// # Errors
-    /// [`JobsError::LeaseLost`]: roll the transaction back.
-    pub async fn fail_in<'c>(
-        &self,
-        conn: impl Into<Conn<'c>>,
-        job: &Claimed,
-        class: FailureClass,
-        message: &str,
-    ) -> Result<Outcome, JobsError> {
-        let now_ms = self.now_ms();
-        let message = shorten(message);
-        let outcome = self.outcome(job, class, now_ms);
-        let next = match outcome {
-            Outcome::Retried { at_ms } => Next::Retry { at_ms, message },
-            Outcome::Dead => Next::Bury { message },
-        };
-        if self.give_up(conn.into(), job, now_ms, next).await? {
-            Ok(outcome)
-        } else {
-            Err(JobsError::LeaseLost(job.id))
-        }
-    }
-
-    /// Gives a job back unfinished, as if it had never been claimed: no attempt is counted, and it keeps its place.
-    ///
-    /// # Errors
-    /// [`JobsError::LeaseLost`]: it is no longer the caller's to give back.
-    pub async fn release(&self, job: &Claimed) -> Result<(), JobsError> {
-        match self.release_many(std::slice::from_ref(job)).await? {
-            1 => Ok(()),
-            _ => Err(JobsError::LeaseLost(job.id)),
-        }
-    }
-
-    /// Gives many jobs back in one transaction; answers how many leases were still held.
-    ///
-    /// # Errors
-    /// When the database fails; the leases then run out by themselves.
-    pub async fn release_many(&self, jobs: &[Claimed]) -> Result<usize, JobsError> {
-        let mut tx = self.begin().await?;
-        let released = self.release_in(&mut tx, &jobs.iter().collect::<Vec<_>>()).await?;
-        tx.commit().await?;
-        Ok(usize::try_from(released).unwrap_or(usize::MAX))
-    }
-
-    pub(crate) async fn release_in(&self, tx: &mut Tx, jobs: &[&Claimed]) -> Result<u64, JobsError> {
-        let now_ms = self.now_ms();
-        let mut released = 0;
-        for job in jobs {
-            let mut conn = Conn::from(&mut *tx);
-            conn.wake();
-            released += u64::from(self.give_up(conn, job, now_ms, Next::Release).await?);
-        }
-        Ok(released)
     }
 
     /// Whatever the database needs now and then for speed; workers see to it.
@@ -516,55 +285,4 @@ impl Jobs {
     pub(crate) fn unit(&self) -> f64 {
         self.shared.rng.lock().unwrap_or_else(PoisonError::into_inner).random()
     }
-
-    async fn give_up(
-        &self,
-        conn: Conn<'_>,
-        job: &Claimed,
-        now_ms: Millis,
-        next: Next<'_>,
-    ) -> Result<bool, JobsError> {
-        on!(self, conn, (d, c) => d.give_up(c, job, now_ms, next).await)
-    }
-
-    fn outcome(&self, job: &Claimed, class: FailureClass, now_ms: Millis) -> Outcome {
-        let wait = match class {
-            FailureClass::Never => return Outcome::Dead,
-            _ if job.attempt >= job.max_attempts => return Outcome::Dead,
-            FailureClass::Retry | FailureClass::Panic => self.shared.backoff.delay(job.attempt, self.unit()),
-            FailureClass::RetryAfter(wait) => wait,
-        };
-        let at_ms = now_ms.saturating_add(millis(wait));
-        let paid_ms = self.retries(Some(job), |budget, account| account.take(budget, now_ms));
-        Outcome::Retried { at_ms: paid_ms.map_or(at_ms, |paid_ms| at_ms.max(paid_ms)) }
-    }
-
-    /// First attempts pay for the retries of their queue, of which all of these are.
-    fn pay_for_retries(&self, claimed: &[Claimed]) {
-        let first_attempts = claimed.iter().filter(|job| job.attempt == 1).count() as u64;
-        self.retries(claimed.first(), |budget, account| account.pay_in(budget, first_attempts));
-    }
-
-    /// Looks into the retry account of a job's queue, if there are such accounts.
-    fn retries<T>(
-        &self,
-        job: Option<&Claimed>,
-        look: impl FnOnce(&RetryBudget, &mut RetryAccount) -> T,
-    ) -> Option<T> {
-        let budget = self.shared.retry_budget.as_ref()?;
-        let mut accounts = self.shared.retries.lock().unwrap_or_else(PoisonError::into_inner);
-        Some(look(budget, accounts.entry(Arc::clone(&job?.queue)).or_default()))
-    }
-}
-
-/// What becomes of a job whose deadline has passed when it is claimed.
-const LATE: Next<'_> = Next::Bury { message: "deadline passed before the job was started" };
-
-fn is_late(job: &Claimed, now_ms: Millis) -> bool {
-    job.deadline_ms.is_some_and(|d| d <= now_ms)
-}
-
-/// Cuts a message to what is kept, at a character's edge.
-fn shorten(message: &str) -> &str {
-    &message[..message.floor_char_boundary(MAX_MESSAGE_BYTES)]
 }
