@@ -7,12 +7,16 @@ use app_kit::client::TrustedProxies;
 use app_kit::health::Identity;
 use app_kit::network::Network;
 use app_kit::settings::{Mistakes, Settings};
-use cv_scoring::{ApiKey, EmbeddingsConfig, OpenAiConfig, QdrantConfig};
+use cv_scoring::OpenAiConfig;
 use plimsoll_jobs::{JobsOptions, MAX_NAME_BYTES};
 
 use crate::admin::{AdminSettings, PasswordHash};
 use crate::api::auth::{ApiKeys, KeyDigest};
 use crate::store::QUEUE;
+
+mod model;
+#[cfg(test)]
+mod tests;
 
 /// Every variable with what it means; the same names are read below, and a test holds the two together.
 pub const VARIABLES: &[(&str, &str)] = &[
@@ -229,7 +233,7 @@ impl WorkSettings {
                 days => Some(Duration::from_secs(days * 86_400)),
             },
             extract,
-            openai: read_scorer(&mut env),
+            openai: model::read(&mut env),
             requests_queue: read_requests_queue(&mut env),
             job_max_attempts: narrow(env.number("JOB_MAX_ATTEMPTS", 5, 1..=100)),
             job_max_wait_ms: read_max_wait_ms(&mut env),
@@ -338,149 +342,6 @@ fn read_admin(env: &mut Settings) -> Option<AdminSettings> {
     })
 }
 
-fn read_scorer(env: &mut Settings) -> Option<OpenAiConfig> {
-    let (url, key) = (env.text("OPENAI_BASE_URL"), env.text("OPENAI_API_KEY"));
-    let wanted = match env.text("SCORER").as_deref() {
-        None => url.is_some() || key.is_some(),
-        Some("baseline") => false,
-        Some("openai") => true,
-        Some(other) => {
-            env.mistake("SCORER", format!("`{other}` is unknown"), "give baseline or openai");
-            false
-        }
-    };
-    if !wanted {
-        return None;
-    }
-    let model = env.text("OPENAI_MODEL");
-    if model.is_none() {
-        env.mistake("OPENAI_MODEL", "is not set", "name the model to ask, e.g. gpt-4o-mini");
-    }
-    let timeout = Duration::from_secs(env.number("OPENAI_TIMEOUT_S", 60, 1..=600));
-    let url = url.unwrap_or_else(|| "https://api.openai.com/v1".to_owned());
-    let mut embeddings = read_embeddings(env, &url, key.as_deref());
-    match (&mut embeddings, read_qdrant(env)) {
-        (Some(embeddings), qdrant) => embeddings.qdrant = qdrant,
-        (None, Some(_)) => {
-            env.mistake(
-                "EMBEDDINGS_MODEL",
-                "is not set, and QDRANT_URL needs it",
-                "name the model that makes vectors",
-            );
-        }
-        (None, None) => {}
-    }
-    let mut config = OpenAiConfig::new(url, key.map(ApiKey::new), model?);
-    config.embeddings = embeddings;
-    config.call_timeout = timeout;
-    Some(config)
-}
-
-fn read_qdrant(env: &Settings) -> Option<QdrantConfig> {
-    let mut config = QdrantConfig::new(env.text("QDRANT_URL")?);
-    config.api_key = env.text("QDRANT_API_KEY").map(ApiKey::new);
-    if let Some(collection) = env.text("QDRANT_COLLECTION") {
-        config.collection = collection;
-    }
-    Some(config)
-}
-
-fn read_embeddings(env: &Settings, chat_url: &str, chat_key: Option<&str>) -> Option<EmbeddingsConfig> {
-    let (url, key) = (env.text("EMBEDDINGS_BASE_URL"), env.text("EMBEDDINGS_API_KEY"));
-    let model = env.text("EMBEDDINGS_MODEL")?;
-    // A key is sent to the address it was given for and to no other.
-    let key = match &url {
-        None => key.or_else(|| chat_key.map(str::to_owned)),
-        Some(_) => key,
-    };
-    Some(EmbeddingsConfig::new(url.unwrap_or_else(|| chat_url.to_owned()), key.map(ApiKey::new), model))
-}
-
 fn narrow(number: u64) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn env(variables: &[(&str, &str)]) -> Settings {
-        Settings::new(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
-    }
-
-    #[test]
-    fn nothing_needs_to_be_set() {
-        let serve = ServeSettings::read(env(&[])).unwrap();
-        assert_eq!(serve.common.listen.to_string(), "127.0.0.1:8080");
-        assert!(serve.admin.is_none());
-        let work = WorkSettings::read(env(&[])).unwrap();
-        assert!(work.openai.is_none());
-    }
-
-    #[test]
-    fn every_mistake_is_told_at_once_and_no_secret_with_it() {
-        let told = ServeSettings::read(env(&[
-            ("HOST", "0.0.0.0"),
-            ("PORT", "99999"),
-            ("ADMIN_PASSWORD_HASH", "hunter2-in-clear"),
-            ("ADMIN_SESSION_SECRET", "tooshort"),
-        ]))
-        .unwrap_err()
-        .to_string();
-        for name in ["API_KEYS", "PORT", "ADMIN_PASSWORD_HASH", "ADMIN_SESSION_SECRET"] {
-            assert!(told.contains(&format!("{name}: ")), "{told}");
-        }
-        assert!(!told.contains("hunter2") && !told.contains("tooshort"), "{told}");
-    }
-
-    #[test]
-    fn a_key_is_not_sent_to_another_address() {
-        let mut variables = vec![
-            ("OPENAI_BASE_URL", "http://127.0.0.1:1/v1"),
-            ("OPENAI_API_KEY", "sk-chat"),
-            ("OPENAI_MODEL", "m"),
-            ("EMBEDDINGS_MODEL", "vectors"),
-        ];
-        let embeddings = |variables: &[(&str, &str)]| {
-            WorkSettings::read(env(variables)).unwrap().openai.unwrap().embeddings.unwrap()
-        };
-        let same = embeddings(&variables);
-        assert!(same.api_key.is_some() && same.base_url == "http://127.0.0.1:1/v1");
-        variables.push(("EMBEDDINGS_BASE_URL", "http://127.0.0.1:2/v1"));
-        assert!(embeddings(&variables).api_key.is_none());
-    }
-
-    #[test]
-    fn names_that_no_queue_and_no_broker_take_are_told_before_the_start() {
-        for (name, value, told) in [
-            ("REQUESTS_QUEUE", "evaluate", "queue of the evaluations themselves"),
-            ("REQUESTS_QUEUE", "a\u{1}b", "no name of a queue"),
-            ("RESULTS_TOPIC", "no spaces", "Kafka would not take"),
-        ] {
-            let mistakes = WorkSettings::read(env(&[(name, value)])).unwrap_err().to_string();
-            assert!(mistakes.contains(name) && mistakes.contains(told), "{mistakes}");
-        }
-        let good = [
-            ("REQUESTS_QUEUE", "evaluate-requests"),
-            ("RESULTS_TOPIC", "results.v1"),
-            ("JOB_MAX_WAIT_S", "60"),
-        ];
-        let settings = WorkSettings::read(env(&good)).unwrap();
-        assert_eq!(settings.requests_queue.as_deref(), Some("evaluate-requests"));
-        assert_eq!(settings.common.results_topic.as_deref(), Some("results.v1"));
-        assert_eq!(settings.job_max_wait_ms, Some(60_000));
-    }
-
-    #[test]
-    fn every_variable_that_is_read_is_listed() {
-        let source = include_str!("settings.rs").split("#[cfg(test)]").next().unwrap();
-        let body = source.split("/// What both roles need.").nth(1).unwrap();
-        for call in ["env.text(\"", "env.number(\"", "env.list(\"", "env.parsed(\"", "env.list::<Network>(\""]
-        {
-            for rest in body.split(call).skip(1) {
-                let name = rest.split('"').next().unwrap();
-                assert!(VARIABLES.iter().any(|(listed, _)| *listed == name), "{name} is not in VARIABLES");
-            }
-        }
-    }
 }
