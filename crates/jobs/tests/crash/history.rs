@@ -42,10 +42,13 @@ pub(crate) enum Failed {
     Unknown(String),
 }
 
+#[expect(clippy::print_stderr, reason = "the record is long, and only for whoever looks into a failure")]
 pub(crate) async fn run(database: &Database, plan: Plan) -> Result<Story, Failed> {
     let jobs = child::open(&database.url(), plan.seed).await.map_err(unknown)?;
     let (record, faults) = recorded(&jobs, database, plan).await?;
-    Ok(Story { faults, sums: checker::check(&record)? })
+    // The record is what a violation is understood from, and the same seed may not bring it again.
+    let sums = checker::check(&record).inspect_err(|why| eprintln!("{why}: {faults:?} {record:#?}"))?;
+    Ok(Story { faults, sums })
 }
 
 /// Lives through a history without judging it.
