@@ -15,6 +15,9 @@ use crate::proxy::Proxy;
 /// Longer than a lease.
 const LONGEST_BLOCK_MS: u64 = 250;
 
+/// What the processes' connections are called at the server, to tell them from the checker's.
+const CREW: &str = "crew";
+
 /// Databases whose histories are over: making a new one takes longer than a history.
 static UNUSED: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
@@ -67,9 +70,22 @@ impl Database {
         match self {
             Self::Sqlite { url } => url.clone(),
             Self::Postgres { name, proxy, .. } => {
-                format!("postgres:///{name}?host={}&user=plimsoll", proxy.directory.path().display())
+                format!(
+                    "postgres:///{name}?host={}&user=plimsoll&application_name={CREW}",
+                    proxy.directory.path().display()
+                )
             }
         }
+    }
+
+    /// Whether nothing is left of processes that have ended: a commit that one had sent may be with the proxy or the server
+    /// for a while, and is done although its sender is dead. SQLite does nothing for the dead.
+    pub(crate) async fn has_let_go(&self) -> bool {
+        let Self::Postgres { server, name, .. } = self else { return true };
+        // No answer: it is still recovering from a crash.
+        let Ok(mut conn) = server.connect(name).await else { return false };
+        let sql = include_str!("sql/connections_of.sql");
+        sqlx::query_scalar::<_, i64>(sql).bind(CREW).fetch_one(&mut conn).await.is_ok_and(|open| open == 0)
     }
 
     /// Makes room for the next history.

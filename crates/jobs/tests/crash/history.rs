@@ -95,6 +95,11 @@ pub(crate) async fn recorded(
     crowd.iter_mut().for_each(Process::wake);
     finish(jobs).await?;
     drop((crowd, leaving));
+    // What the last taker of requests had sent may have been committed after its death, and after that look.
+    let_go(database).await?;
+    let healthy = crew.start(&mut rng, false);
+    finish(jobs).await?;
+    drop(healthy);
     Ok((record(jobs, crew.accepted()).await?, faults))
 }
 
@@ -116,6 +121,18 @@ async fn in_one_place(jobs: &Jobs) -> Result<(), Violation> {
         Ok(Ok(astray)) if !astray.is_empty() => Err(Violation::Astray { jobs: astray }),
         _ => Ok(()),
     }
+}
+
+/// Waits until nothing happens any more in the name of processes that have ended.
+async fn let_go(database: &Database) -> Result<(), Failed> {
+    let until = Instant::now() + FINISHING;
+    while !database.has_let_go().await {
+        if Instant::now() >= until {
+            return Err(Failed::Unknown("the server never let go of processes that have ended".to_owned()));
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    Ok(())
 }
 
 /// Waits until nothing is left to do.
