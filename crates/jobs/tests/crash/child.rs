@@ -110,12 +110,18 @@ async fn enqueue(jobs: &Jobs, seed: u64) {
 }
 
 async fn request(jobs: &Jobs, n: i64, job: NewJob) -> Result<JobId, JobsError> {
+    let (tx, id) = requested(jobs, n, job).await?;
+    tx.commit().await?;
+    Ok(id)
+}
+
+/// All of it but the commit.
+pub(crate) async fn requested(jobs: &Jobs, n: i64, job: NewJob) -> Result<(Tx, JobId), JobsError> {
     let mut tx = jobs.begin().await?;
     execute(&mut tx, "INSERT INTO request (n) VALUES ($1)", &[n], None).await?;
     let id = jobs.enqueue(&mut tx, job).await?.id();
     execute(&mut tx, "UPDATE request SET job = $1 WHERE n = $2", &[id.0, n], None).await?;
-    tx.commit().await?;
-    Ok(id)
+    Ok((tx, id))
 }
 
 async fn cancel(jobs: &Jobs, n: i64, id: JobId) -> Result<(), JobsError> {

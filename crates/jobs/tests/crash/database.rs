@@ -88,6 +88,13 @@ impl Database {
         sqlx::query_scalar::<_, i64>(sql).bind(CREW).fetch_one(&mut conn).await.is_ok_and(|open| open == 0)
     }
 
+    /// Lets nothing pass between the processes and the server until called again with false.
+    pub(crate) fn block(&self, blocked: bool) {
+        if let Self::Postgres { proxy, .. } = self {
+            proxy.block(blocked);
+        }
+    }
+
     /// Makes room for the next history.
     pub(crate) fn forget(self) {
         match self {
@@ -121,9 +128,9 @@ impl Database {
                     "answer lost"
                 }
                 60..75 => {
-                    proxy.block(true);
+                    self.block(true);
                     tokio::time::sleep(block).await;
-                    proxy.block(false);
+                    self.block(false);
                     "network blocked"
                 }
                 75..90 => backend(server, name, rng, false).await,

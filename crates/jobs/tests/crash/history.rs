@@ -124,7 +124,7 @@ async fn in_one_place(jobs: &Jobs) -> Result<(), Violation> {
 }
 
 /// Waits until nothing happens any more in the name of processes that have ended.
-async fn let_go(database: &Database) -> Result<(), Failed> {
+pub(crate) async fn let_go(database: &Database) -> Result<(), Failed> {
     let until = Instant::now() + FINISHING;
     while !database.has_let_go().await {
         if Instant::now() >= until {

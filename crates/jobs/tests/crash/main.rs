@@ -11,6 +11,7 @@ mod database;
 mod doctored;
 mod history;
 mod instances;
+mod leftovers;
 mod proxy;
 mod record;
 mod talk;
