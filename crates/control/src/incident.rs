@@ -14,7 +14,7 @@ pub(crate) struct Incidents {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Seen {
-    failures: u32,
+    crashes: u32,
     ready: bool,
     /// The process that was ready, by the number of restarts before it.
     was_ready: Option<u32>,
@@ -32,14 +32,18 @@ impl Incidents {
             now.was_ready = now.was_ready.or(before.was_ready);
             self.seen.insert(instance.id.clone(), now);
             let service = instance.service.as_str();
-            if now.failures > before.failures {
+            // By count, not by state: the pause before the next start may be over before anybody looks.
+            let crashes = now.crashes.saturating_sub(before.crashes);
+            if crashes > 0 {
                 let exit = instance.last_exit.as_deref().unwrap_or("ended");
-                let summary = format!("{} {exit}; started again after a pause", instance.id);
+                let often =
+                    if crashes > 1 { format!("failed {crashes} times, at last: ") } else { String::new() };
+                let summary = format!("{} {often}{exit}; started again after a pause", instance.id);
                 let detail =
                     serde_json::json!({ "last_exit": instance.last_exit, "last_log": instance.last_log });
                 drafts.push(Draft::event(Kind::Crash, service, summary).detail(detail));
             }
-            if now.ready && !before.ready {
+            if now.ready && (!before.ready || before.was_ready != now.was_ready) {
                 let after = match instance.startup {
                     // The same process lost its readiness for a while: that was no start.
                     _ if before.was_ready == now.was_ready => " again".to_owned(),
@@ -62,10 +66,7 @@ impl Incidents {
 
 fn seen(instance: &Instance) -> Seen {
     Seen {
-        failures: match instance.state {
-            State::CrashLoop { failures, .. } => failures.max(1),
-            _ => 0,
-        },
+        crashes: instance.crashes,
         ready: instance.state == State::Ready,
         was_ready: (instance.state == State::Ready).then_some(instance.restarts),
     }
@@ -87,6 +88,7 @@ mod tests {
             address: ([127, 0, 0, 1], 4000).into(),
             pid: Some(1),
             restarts: 0,
+            crashes: 0,
             launched_at: SystemTime::UNIX_EPOCH,
             started_at: None,
             ready_since: None,
@@ -116,14 +118,26 @@ mod tests {
         assert_eq!(summaries(&incidents.compare(&[instance(State::Starting)])), Vec::<&str>::new());
         assert_eq!(summaries(&incidents.compare(&ready)), ["worker-1 is ready again on 127.0.0.1:4000"]);
 
-        let crashed = [instance(State::CrashLoop { failures: 1, retry_at: Instant::now() })];
+        let crashed = State::CrashLoop { failures: 1, retry_at: Instant::now() };
+        let crashed = [Instance { crashes: 1, ..instance(crashed) }];
         let told = incidents.compare(&crashed);
         assert_eq!(summaries(&told), ["worker-1 killed by signal 9 (SIGKILL); started again after a pause"]);
         assert_eq!(told[0].detail["last_log"][0], "the last line");
         assert_eq!(summaries(&incidents.compare(&crashed)), Vec::<&str>::new());
-        let restarted = [Instance { restarts: 1, ..instance(State::Ready) }];
+        let restarted = [Instance { restarts: 1, crashes: 1, ..instance(State::Ready) }];
         let told = incidents.compare(&restarted);
         assert_eq!(summaries(&told), ["worker-1 is ready after 0.3s on 127.0.0.1:4000"]);
+
+        // Crashed and ready again, three times over, before anybody looked.
+        let restarted = [Instance { restarts: 4, crashes: 4, ..instance(State::Ready) }];
+        assert_eq!(
+            summaries(&incidents.compare(&restarted)),
+            [
+                "worker-1 failed 3 times, at last: killed by signal 9 (SIGKILL); started again after a pause",
+                "worker-1 is ready after 0.3s on 127.0.0.1:4000",
+            ]
+        );
+        assert_eq!(summaries(&incidents.compare(&restarted)), Vec::<&str>::new());
 
         assert_eq!(summaries(&incidents.compare(&[])), ["worker-1 has stopped"]);
         assert_eq!(summaries(&incidents.compare(&[])), Vec::<&str>::new());

@@ -59,6 +59,7 @@ impl Entry {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             pid: None,
             restarts: 0,
+            crashes: 0,
             launched_at: SystemTime::now(),
             started_at: None,
             ready_since: None,

@@ -26,6 +26,8 @@ pub struct Instance {
     pub pid: Option<u32>,
     /// How often its process was started again, after a crash or because it was asked for.
     pub restarts: u32,
+    /// How often it failed: ended by itself, got past a limit, stayed unhealthy or could not be started.
+    pub crashes: u32,
     /// When the instance was launched.
     pub launched_at: SystemTime,
     /// When the present process was started.

@@ -204,7 +204,10 @@ impl Supervisor {
         let wait = self.backoff.failed(ready_for, self.rng.random());
         let failures = self.backoff.failures();
         tracing::warn!(instance = %self.entry.id, why, failures, retry_ms = wait.as_millis() as u64, "instance failed");
-        self.entry.with(|live| live.seen.last_exit = Some(why.to_owned()));
+        self.entry.with(|live| {
+            live.seen.last_exit = Some(why.to_owned());
+            live.seen.crashes = live.seen.crashes.saturating_add(1);
+        });
         self.set_state(State::CrashLoop { failures, retry_at: Instant::now() + wait });
         tokio::select! {
             biased;

@@ -26,6 +26,7 @@ fn instance(number: u64, cpu_milli: u64, memory_bytes: u64, restarts: u32) -> In
         address: ([127, 0, 0, 1], 1).into(),
         pid: Some(1),
         restarts,
+        crashes: restarts,
         launched_at: SystemTime::UNIX_EPOCH,
         started_at: None,
         ready_since: None,
