@@ -55,8 +55,9 @@ impl Rates {
             if look.arrived < last.arrived || look.ended < last.ended || look.at_ms < last.at_ms {
                 self.looks.clear();
             } else if look.at_ms - last.at_ms <= LONGEST_GAP_MS {
-                let held = last.in_service.saturating_mul(look.at_ms - last.at_ms);
-                self.held_ms = self.held_ms.saturating_add(held);
+                // Between two looks the number went from one to the other: on the way up the first alone is too few.
+                let held_twice = (last.in_service + look.in_service).saturating_mul(look.at_ms - last.at_ms);
+                self.held_ms = self.held_ms.saturating_add(held_twice / 2);
                 self.ended = self.ended.saturating_add(look.ended - last.ended);
                 if self.ended >= MEMORY {
                     (self.held_ms, self.ended) = (self.held_ms / 2, self.ended / 2);
@@ -162,6 +163,14 @@ mod tests {
         }
         let us = rates.service_us().unwrap_or_default();
         assert!((8_000_000..20_000_000).contains(&us), "{us}");
+    }
+
+    #[test]
+    fn work_that_came_since_the_last_look_counts() {
+        let mut rates = Rates::default();
+        rates.look(Look { at_ms: 0, arrived: 0, ended: 0, completed: 0, in_service: 0 });
+        rates.look(Look { at_ms: 250, arrived: 3, ended: 2, completed: 2, in_service: 1 });
+        assert_eq!(rates.service_us(), Some(50_000), "one slot was busy for some of a quarter of a second");
     }
 
     #[test]
