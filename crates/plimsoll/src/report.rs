@@ -6,6 +6,8 @@
 mod build;
 mod events;
 pub(crate) mod html;
+mod phrases;
+mod sheets;
 pub(crate) mod text;
 
 use plimsoll_control::view::SizingView;

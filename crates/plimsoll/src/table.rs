@@ -8,13 +8,13 @@ pub(crate) struct Table {
 
 impl Table {
     /// An empty table with these column names.
-    pub(crate) fn new<const N: usize>(heading: [&str; N]) -> Self {
-        Self { rows: vec![heading.iter().map(|name| (*name).to_owned()).collect()] }
+    pub(crate) fn new(heading: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self { rows: vec![heading.into_iter().map(Into::into).collect()] }
     }
 
     /// Adds a row.
-    pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
-        self.rows.push(cells.to_vec());
+    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        self.rows.push(cells.into_iter().collect());
     }
 
     /// The lines, without trailing blanks.

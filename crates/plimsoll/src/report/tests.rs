@@ -145,7 +145,7 @@ fn what_was_not_measured_is_said_and_not_counted() {
         "two instances for three minutes, not thirteen"
     );
     assert_eq!(report.services[0].cpu_cores, 0.25);
-    let said = text::coverage(&report.coverage);
+    let said = phrases::coverage(&report.coverage);
     assert!(said[0].starts_with("measured for 3m0s of 2h0m, from "), "{said:?}");
     assert!(said[1].starts_with("  not measured from "), "{said:?}");
     let empty = super::tests::report(&[], &[]);
@@ -274,7 +274,7 @@ fn the_report_reads_from_top_to_bottom() {
       worker   cpu       500m     410m     230m to 720m    fits      Off
       worker   memory    nothing  310Mi    250Mi to 470Mi  state it  Off
 
-    Latest decisions
+    Decisions
       ID  TIME                 SERVICE  CHANGE  WHY
       2   2025-10-dd hh:mm:ss  worker   1 -> 2  queueLatency: 12 wait
       8   2025-10-dd hh:mm:ss  worker   2 -> 1  nothing waits

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Report, escape, text};
+use super::{Report, escape, phrases};
 use crate::report::Point;
 
 const WIDTH: f64 = 960.0;
@@ -83,7 +83,7 @@ fn chart(title: &str, lines: Vec<Line>, course: &[Point]) -> Chart {
             svg,
             "<text x=\"{position}\" y=\"{}\" text-anchor=\"{anchor}\">{}</text>",
             HEIGHT - 5.0,
-            text::at(at)
+            phrases::at(at)
         );
     }
     let mut legend = LEFT;
