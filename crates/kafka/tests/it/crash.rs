@@ -127,8 +127,10 @@ async fn ingest_history(queue: &Queue, seed: u64) -> String {
     crew.heal();
     let wanted = u64::try_from(sent).unwrap();
     queue.wait_for(wanted).await;
-    // Whoever would store a record again gets the time to do so.
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    // Whoever would store a record again does so before it stores what comes after that record.
+    broker.send_numbers("t", PARTITIONS, sent..sent + 10 * PARTITIONS).await;
+    sent += 10 * PARTITIONS;
+    queue.wait_for(u64::try_from(sent).unwrap()).await;
     let (kills, stops) = (crew.kills, crew.stops);
     drop(crew);
 
