@@ -60,9 +60,18 @@ impl Backoff {
 
     /// The wait after failed attempt `attempt`, where `unit` is a random number in `0 .. 1`.
     pub fn delay(&self, attempt: u32, unit: f64) -> Duration {
-        let unit = if unit.is_finite() { unit.clamp(0.0, 1.0) } else { 1.0 };
-        self.ceiling(attempt).mul_f64(unit)
+        self.ceiling(attempt).mul_f64(bounded(unit))
     }
+
+    /// The same when the other side named a time: never less than `named`, and so much more that those whom it told the
+    /// same do not all come back at once. What is added is drawn uniformly from `0 .. min(named, ceiling(attempt))`.
+    pub fn delay_after(&self, named: Duration, attempt: u32, unit: f64) -> Duration {
+        named.saturating_add(self.ceiling(attempt).min(named).mul_f64(bounded(unit)))
+    }
+}
+
+fn bounded(unit: f64) -> f64 {
+    if unit.is_finite() { unit.clamp(0.0, 1.0) } else { 1.0 }
 }
 
 #[cfg(test)]
@@ -93,5 +102,15 @@ mod tests {
         assert_eq!(b.delay(1, 0.5), Duration::from_secs(4));
         assert_eq!(b.delay(2, 0.999_999).as_secs(), 15);
         assert_eq!(b.delay(3, f64::NAN), Duration::from_secs(32));
+    }
+
+    #[test]
+    fn named_wait_is_kept_and_spread() {
+        let (b, s) = (Backoff::default(), Duration::from_secs);
+        assert_eq!(b.delay_after(s(20), 1, 0.0), s(20));
+        assert_eq!(b.delay_after(s(20), 1, 1.0), s(21), "by the backoff");
+        assert_eq!(b.delay_after(s(20), 3, 1.0), s(40), "by the wait itself");
+        assert_eq!(b.delay_after(Duration::ZERO, 9, 1.0), Duration::ZERO, "now is now");
+        assert_eq!(b.delay_after(Duration::MAX, 9, f64::NAN), Duration::MAX);
     }
 }

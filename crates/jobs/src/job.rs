@@ -126,7 +126,8 @@ pub struct Claimed {
 pub enum FailureClass {
     /// May succeed later: try again after the backoff.
     Retry,
-    /// May succeed after this time, which the other side named (429, 503 with Retry-After).
+    /// May succeed after this time, which the other side named (429, 503 with Retry-After). Never tried again before it, and
+    /// not by all at once ([`Backoff::delay_after`](crate::Backoff::delay_after)).
     RetryAfter(Duration),
     /// Will never succeed: dead letter at once.
     Never,

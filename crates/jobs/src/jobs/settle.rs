@@ -159,7 +159,9 @@ impl Jobs {
             FailureClass::Never => return Outcome::Dead,
             _ if job.attempt >= job.max_attempts => return Outcome::Dead,
             FailureClass::Retry | FailureClass::Panic => self.shared.backoff.delay(job.attempt, self.unit()),
-            FailureClass::RetryAfter(wait) => wait,
+            FailureClass::RetryAfter(named) => {
+                self.shared.backoff.delay_after(named, job.attempt, self.unit())
+            }
         };
         let at_ms = now_ms.saturating_add(millis(wait));
         let paid_ms = self.retries(Some(job), |budget, account| account.take(budget, now_ms));
