@@ -60,9 +60,12 @@ pub(super) async fn listen(pool: PgPool, rung: watch::Sender<u64>) {
         match PgListener::connect_with(&pool).await {
             Ok(mut listener) => {
                 if listener.listen(CHANNEL).await.is_ok() {
-                    // A lost connection is mended within; it shows as an empty answer, which wakes as well.
-                    while listener.try_recv().await.is_ok() {
+                    // Once at the start: what was committed before we listened was not heard. A lost connection is
+                    // mended within; it shows as an empty answer, which wakes as well.
+                    let mut heard = true;
+                    while heard {
                         rung.send_modify(|n| *n = n.wrapping_add(1));
+                        heard = listener.try_recv().await.is_ok();
                     }
                 }
             }

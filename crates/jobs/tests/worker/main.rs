@@ -31,6 +31,7 @@ every_database! {
         jobs_claimed_ahead_run_once_within_the_concurrency,
         job_of_ten_times_its_lease_runs_once,
         commit_of_another_handle_wakes_an_idle_worker_at_once,
+        who_begins_to_listen_looks_once_for_what_it_did_not_hear,
         full_pool_of_one_class_does_not_hold_up_another,
         wait_and_run_times_are_measured,
         recurring_job_is_enqueued_by_running_workers_once_each_time,
