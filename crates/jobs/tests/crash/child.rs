@@ -22,13 +22,7 @@ pub(crate) fn setting(name: &str) -> String {
 }
 
 /// Opens the queue beside the application's own tables, which also record everything that happens to a job.
-async fn open_once(url: &str, seed: u64) -> Result<Jobs, JobsError> {
-    let backoff = Backoff {
-        base: Duration::from_millis(5),
-        growth: Growth::Factor(2.0),
-        cap: Duration::from_millis(50),
-    };
-    let options = JobsOptions { backoff, seed: Some(seed), readers: 1, ..JobsOptions::default() };
+async fn open_once(url: &str, options: JobsOptions) -> Result<Jobs, JobsError> {
     let sql = match url.starts_with("sqlite:") {
         true => include_str!("sql/tables_sqlite.sql"),
         false => include_str!("sql/tables_postgres.sql"),
@@ -38,11 +32,20 @@ async fn open_once(url: &str, seed: u64) -> Result<Jobs, JobsError> {
     Ok(jobs)
 }
 
+fn options(seed: u64) -> JobsOptions {
+    let backoff = Backoff {
+        base: Duration::from_millis(5),
+        growth: Growth::Factor(2.0),
+        cap: Duration::from_millis(50),
+    };
+    JobsOptions { backoff, seed: Some(seed), readers: 1, ..JobsOptions::default() }
+}
+
 /// The same, of a database that may be recovering from what was done to it.
 pub(crate) async fn open(url: &str, seed: u64) -> Result<Jobs, JobsError> {
     let until = Instant::now() + PATIENCE;
     loop {
-        match open_once(url, seed).await {
+        match open_once(url, options(seed)).await {
             Err(JobsError::Busy(_) | JobsError::Database(_)) if Instant::now() < until => {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
@@ -75,7 +78,9 @@ async fn start(url: &str, seed: u64) {
     say("ready");
     told();
     let started = async {
-        let jobs = open_once(url, seed).await?;
+        // The others' turns take as long as the machine's disk does.
+        let patient = JobsOptions { busy_timeout: PATIENCE, ..options(seed) };
+        let jobs = open_once(url, patient).await?;
         request(&jobs, std::process::id().into(), NewJob::new(QUEUE, json!(0))).await
     };
     match started.await {
