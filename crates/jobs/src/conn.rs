@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use crate::JobsError;
 use crate::memory::MemoryTx;
 use crate::postgres::PgBell;
-use crate::sqlite::Bell;
+use crate::sqlite::{Bell, Writing};
 
 /// A borrowed connection to the queue's database, of whichever kind.
 ///
@@ -41,7 +41,7 @@ pub struct Tx {
 
 #[derive(Debug)]
 pub(crate) enum Inner {
-    Sqlite(Transaction<'static, Sqlite>, Option<Bell>),
+    Sqlite(Writing, Option<Bell>),
     Postgres(Transaction<'static, Postgres>, Arc<PgBell>),
     Memory(MemoryTx),
 }
@@ -110,7 +110,7 @@ impl Tx {
     /// When the database fails; the transaction is undone all the same.
     pub async fn rollback(self) -> Result<(), JobsError> {
         match self.inner {
-            Inner::Sqlite(tx, _) => Ok(tx.rollback().await?),
+            Inner::Sqlite(tx, _) => tx.rollback().await,
             Inner::Postgres(tx, _) => Ok(tx.rollback().await?),
             Inner::Memory(_) => Ok(()),
         }

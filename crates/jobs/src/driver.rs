@@ -225,16 +225,3 @@ pub(crate) trait Driver {
         std::future::ready(Ok(()))
     }
 }
-
-/// Numbers as the JSON array that statements unpack.
-pub(crate) fn array(numbers: impl Iterator<Item = i64>) -> String {
-    let mut text = String::from("[");
-    for (i, n) in numbers.enumerate() {
-        if i > 0 {
-            text.push(',');
-        }
-        text.push_str(&n.to_string());
-    }
-    text.push(']');
-    text
-}

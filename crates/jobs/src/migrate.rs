@@ -39,7 +39,7 @@ pub(crate) async fn sqlite(
             .execute(&mut *tx)
             .await?;
     }
-    Ok(tx.commit().await?)
+    tx.commit().await
 }
 
 async fn applied(conn: &mut SqliteConnection, component: &str) -> Result<Vec<(i64, String)>, JobsError> {

@@ -32,9 +32,8 @@ pub(super) async fn cancel(
 /// Takes a job that is not dead from wherever it is: its queue, the change to the counts, its attempts.
 async fn withdraw(conn: &mut SqliteConnection, id: JobId) -> Result<Option<(String, Delta, i64)>> {
     let Some(info) = look::find(conn, id).await? else { return Ok(None) };
-    let ended =
-        sqlx::query(include_str!("sql/end_lease_of.sql")).bind(id.0).fetch_optional(&mut *conn).await?;
-    if let Some(row) = ended {
+    let ended = sqlx::query(include_str!("sql/end_lease_of.sql")).bind(id.0).fetch_all(&mut *conn).await?;
+    if let Some(row) = ended.first() {
         return Ok(Some((info.queue, Delta { leased: -1, ..Delta::default() }, row.try_get(0)?)));
     }
     let Some(place) = look::waiting(conn, id).await? else { return Ok(None) };
@@ -43,7 +42,7 @@ async fn withdraw(conn: &mut SqliteConnection, id: JobId) -> Result<Option<(Stri
     } else {
         (include_str!("sql/take_scheduled.sql"), Delta { scheduled: -1, ..Delta::default() })
     };
-    sqlx::query(sql).bind(id.0).bind(place.at_ms).execute(conn).await?;
+    sqlx::query(sql).bind(id.0).bind(place.at_ms).bind(place.first).execute(conn).await?;
     Ok(Some((info.queue, delta, place.attempts)))
 }
 

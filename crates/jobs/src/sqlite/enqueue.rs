@@ -9,6 +9,8 @@ use crate::job::{Enqueued, Idempotency, JobId, NewJob};
 
 /// Jobs per INSERT: bounds the text that is built at once.
 const CHUNK: usize = 1000;
+/// So many jobs must be alike, on average, for a statement of their own to pay.
+const ALIKE: usize = 4;
 
 pub(super) async fn insert(
     conn: &mut SqliteConnection,
@@ -21,7 +23,7 @@ pub(super) async fn insert(
             [job] if !plain(job) => done.push(once(conn, job, now_ms).await?),
             run => {
                 for chunk in run.chunks(CHUNK) {
-                    done.extend(many(conn, chunk, now_ms).await?);
+                    done.extend(plainly(conn, chunk, now_ms).await?);
                 }
             }
         }
@@ -34,6 +36,64 @@ fn plain(job: &NewJob) -> bool {
     job.unique_key.is_none() && job.idempotency.is_none()
 }
 
+/// Jobs that differ in their payload only and are ready, as those of a batch are as a rule, become one run.
+async fn plainly(conn: &mut SqliteConnection, jobs: &[NewJob], now_ms: Millis) -> Result<Vec<Enqueued>> {
+    let alike: Vec<&[NewJob]> = jobs.chunk_by(alike).collect();
+    if alike.len() > 1 && alike.len() * ALIKE > jobs.len() {
+        return many(conn, jobs, now_ms).await;
+    }
+    let mut done = Vec::with_capacity(jobs.len());
+    for jobs in alike {
+        match jobs {
+            [first, ..] if first.run_at(now_ms) <= now_ms => {
+                done.extend(run(conn, first, jobs, now_ms).await?)
+            }
+            _ => done.extend(many(conn, jobs, now_ms).await?),
+        }
+    }
+    Ok(done)
+}
+
+fn alike(a: &NewJob, b: &NewJob) -> bool {
+    a.queue == b.queue
+        && a.lane == b.lane
+        && a.owner == b.owner
+        && a.priority == b.priority
+        && a.max_attempts == b.max_attempts
+        && a.deadline_ms == b.deadline_ms
+        && (a.delay, a.run_at_ms) == (b.delay, b.run_at_ms)
+        && a.keep == b.keep
+}
+
+/// Jobs that are like the first of them.
+async fn run(
+    conn: &mut SqliteConnection,
+    first: &NewJob,
+    jobs: &[NewJob],
+    now_ms: Millis,
+) -> Result<Vec<Enqueued>> {
+    let count = i64::try_from(jobs.len()).unwrap_or(i64::MAX);
+    let payloads: Vec<&str> = jobs.iter().map(|j| j.payload.as_str()).collect();
+    let inserted = sqlx::query(include_str!("sql/insert_alike.sql"))
+        .bind(&first.queue)
+        .bind(&first.lane)
+        .bind(first.priority)
+        .bind(first.run_at(now_ms))
+        .bind(count)
+        .bind(serde_json::to_string(&payloads)?)
+        .bind(&first.owner)
+        .bind(first.max_attempts)
+        .bind(now_ms)
+        .bind(first.deadline_ms)
+        .bind(millis(first.keep))
+        .execute(conn)
+        .await?;
+    // Of the last row with a number of its own: the others of the script have none.
+    let last = inserted.last_insert_rowid();
+    Ok((last - count + 1..=last).map(|id| Enqueued::New(JobId(id))).collect())
+}
+
+/// Jobs of any kinds, each written by itself.
 async fn many(conn: &mut SqliteConnection, jobs: &[NewJob], now_ms: Millis) -> Result<Vec<Enqueued>> {
     let rows: Vec<_> = jobs
         .iter()

@@ -3,6 +3,7 @@
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqliteConnection, SqlitePool};
 
+use super::only;
 use crate::clock::Millis;
 use crate::driver::Result;
 use crate::stats::Holder;
@@ -31,9 +32,10 @@ pub(super) async fn end_leases(
         .bind(worker)
         .bind(claimed_before_ms)
         .bind(now_ms)
-        .execute(conn)
+        .fetch_all(conn)
         .await?;
-    Ok(ended.rows_affected())
+    let jobs: i64 = only(&ended)?.try_get(0)?;
+    Ok(jobs.max(0).unsigned_abs())
 }
 
 pub(super) async fn add_times(conn: &mut SqliteConnection, queue: &str, times: &[Timed]) -> Result<()> {

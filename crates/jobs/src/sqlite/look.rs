@@ -45,12 +45,20 @@ pub(super) struct Waiting {
     pub(super) at_ms: Millis,
     pub(super) attempts: i64,
     pub(super) ready: bool,
+    /// The first of its run.
+    pub(super) first: i64,
 }
 
 pub(super) async fn waiting(conn: &mut SqliteConnection, id: JobId) -> Result<Option<Waiting>> {
     let row = sqlx::query(include_str!("sql/find_waiting.sql")).bind(id.0).fetch_optional(conn).await?;
-    let place =
-        |r: SqliteRow| Ok(Waiting { at_ms: r.try_get(0)?, attempts: r.try_get(1)?, ready: r.try_get(2)? });
+    let place = |r: SqliteRow| {
+        Ok(Waiting {
+            at_ms: r.try_get(0)?,
+            attempts: r.try_get(1)?,
+            ready: r.try_get(2)?,
+            first: r.try_get(3)?,
+        })
+    };
     row.map(place).transpose()
 }
 

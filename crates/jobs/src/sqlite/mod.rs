@@ -6,20 +6,24 @@ mod claim;
 mod enqueue;
 mod holders;
 mod look;
+#[cfg(test)]
+mod older;
 mod open;
 #[cfg(test)]
 mod plans;
 mod settle;
+mod writer;
 
 use std::time::Duration;
 
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
-use tokio::time::Instant;
+use sqlx::{SqliteConnection, SqlitePool};
 
 pub(crate) use bell::{Bell, Listening};
 pub(crate) use open::open;
+pub(crate) use writer::Writing;
 
+use self::writer::Writer;
 use crate::clock::Millis;
 use crate::cron::StoredCron;
 use crate::driver::{Claim, Driver, Extended, Next, Result};
@@ -30,40 +34,22 @@ use crate::stats::Holder;
 use crate::timing::{QueueTimes, Timed};
 use crate::{JobsError, QueueStats};
 
-/// Upper end of the wait between two tries for the write lock that another process holds.
-const LOCK_WAIT: Duration = Duration::from_millis(8);
-
-/// One writing connection, so that writers of this process queue up fairly in the pool instead of polling the
-/// file's lock, and several reading ones, which WAL lets run beside it.
+/// One writing connection, and several reading ones, which WAL lets run beside it.
 #[derive(Debug, Clone)]
 pub(crate) struct SqliteDriver {
-    pub(crate) writer: SqlitePool,
+    writer: Writer,
     pub(crate) reader: SqlitePool,
     /// None for a database in memory, which no other process shares.
     pub(crate) bell: Option<Bell>,
-    pub(crate) busy_timeout: Duration,
+    busy_timeout: Duration,
     turns: Turns,
 }
 
 // === impl SqliteDriver ===
 
 impl SqliteDriver {
-    pub(crate) async fn begin(&self) -> Result<Transaction<'static, Sqlite>> {
-        // IMMEDIATE: a transaction that starts by reading and writes later could find that its snapshot is
-        // stale and fail at once, whatever the busy timeout.
-        //
-        // The wait for writers of other processes is ours, not SQLite's: its waits grow to 100 ms and are the
-        // same in every process, so one that commits often would lock the others out for long.
-        let deadline = Instant::now() + self.busy_timeout;
-        loop {
-            match self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(JobsError::from) {
-                Err(e @ JobsError::Busy(_)) if Instant::now() >= deadline => return Err(e),
-                Err(JobsError::Busy(_)) => {
-                    tokio::time::sleep(LOCK_WAIT.mul_f64(rand::random::<f64>())).await;
-                }
-                other => return other,
-            }
-        }
+    pub(crate) async fn begin(&self) -> Result<Writing> {
+        self.writer.begin(self.busy_timeout).await
     }
 }
 

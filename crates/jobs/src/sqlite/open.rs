@@ -2,22 +2,27 @@
 
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use sqlx::ConnectOptions as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use super::writer::Writer;
 use super::{Bell, SqliteDriver};
 use crate::lanes::Turns;
 use crate::migrate::{self, Migration};
 use crate::{JobsError, JobsOptions};
 
-const MIGRATIONS: &[Migration] = &[
+pub(super) const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, name: "queue", sql: include_str!("migrations/0001_queue.sql") },
     Migration { version: 2, name: "times", sql: include_str!("migrations/0002_times.sql") },
+    Migration { version: 3, name: "runs", sql: include_str!("migrations/0003_runs.sql") },
 ];
 
-/// How long SQLite itself waits for another process's write lock; [`SqliteDriver::begin`] does the rest.
+/// How long SQLite itself waits for another process's write lock; [`Writer::begin`] does the rest.
 const WRITER_SPIN: Duration = Duration::from_millis(3);
 
 /// Where the database is.
@@ -46,7 +51,7 @@ pub(crate) async fn open(url: &str, options: &JobsOptions) -> Result<SqliteDrive
                 .connect_with(connect.in_memory(true).filename(":memory:"))
                 .await?;
             SqliteDriver {
-                writer: pool.clone(),
+                writer: Writer::Memory(pool.clone()),
                 reader: pool,
                 bell: None,
                 busy_timeout: options.busy_timeout,
@@ -59,29 +64,28 @@ pub(crate) async fn open(url: &str, options: &JobsOptions) -> Result<SqliteDrive
                 .filename(path)
                 .journal_mode(SqliteJournalMode::Wal)
                 .synchronous(SqliteSynchronous::Full);
-            let pool = |max| {
-                SqlitePoolOptions::new()
-                    .max_connections(max)
-                    .idle_timeout(None)
-                    .max_lifetime(None)
-                    .acquire_timeout(options.busy_timeout)
-            };
             // The switch to WAL does not honour any busy timeout while other processes start too.
             let deadline = Instant::now() + options.busy_timeout;
+            let writes = connect.clone().busy_timeout(WRITER_SPIN);
             let writer = loop {
-                match pool(1)
-                    .connect_with(connect.clone().busy_timeout(WRITER_SPIN))
-                    .await
-                    .map_err(JobsError::from)
-                {
-                    Ok(writer) => break writer,
+                match writes.connect().await.map_err(JobsError::from) {
+                    Ok(conn) => break Writer::File(Arc::new(Mutex::new(conn)), Arc::new(writes)),
                     Err(e) if e.is_transient() && Instant::now() < deadline => {
                         tokio::time::sleep(Duration::from_millis(rand::random_range(1..40))).await;
                     }
                     Err(e) => return Err(e),
                 }
             };
-            let reader = pool(options.readers.max(1)).min_connections(1).connect_with(connect).await?;
+            let reader = SqlitePoolOptions::new()
+                .max_connections(options.readers.max(1))
+                .min_connections(1)
+                .idle_timeout(None)
+                .max_lifetime(None)
+                .acquire_timeout(options.busy_timeout)
+                // A file does not hang up.
+                .test_before_acquire(false)
+                .connect_with(connect)
+                .await?;
             let bell = Bell::beside(path)
                 .inspect_err(|e| tracing::info!(error = %e, "no doorbell, workers will poll"))
                 .ok();

@@ -1,5 +1,6 @@
 //! What the statements of every batch look at: never more of a table than they take.
 
+use super::open::MIGRATIONS;
 use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection};
 
 /// A claim deletes all up to the last job it took. Of bounds that have an affinity SQLite uses the first only, and then every
@@ -7,13 +8,16 @@ use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection};
 #[tokio::test]
 async fn claims_and_ends_read_no_more_of_the_queue_than_they_take() {
     let mut conn = SqliteConnection::connect("sqlite::memory:").await.unwrap();
-    for migration in [include_str!("migrations/0001_queue.sql"), include_str!("migrations/0002_times.sql")] {
-        sqlx::raw_sql(migration).execute(&mut conn).await.unwrap();
+    for step in MIGRATIONS {
+        sqlx::raw_sql(step.sql).execute(&mut conn).await.unwrap();
     }
     let batches = [
+        include_str!("sql/look.sql"),
+        include_str!("sql/runs.sql"),
         include_str!("sql/claim.sql"),
-        include_str!("sql/complete_jobs.sql"),
-        include_str!("sql/complete_range.sql"),
+        include_str!("sql/complete_run.sql"),
+        include_str!("sql/complete_runs.sql"),
+        include_str!("sql/extend_leases.sql"),
     ];
     let mut looks = 0;
     for statement in batches.iter().flat_map(|sql| sql.split_inclusive(";\n")) {

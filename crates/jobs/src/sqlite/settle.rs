@@ -1,13 +1,14 @@
 //! What happens to a lease once it is held.
 
-use std::collections::HashMap;
-
 use sqlx::{Row as _, SqliteConnection};
 
 use super::{Delta, only};
 use crate::clock::Millis;
-use crate::driver::{Extended, Next, Result, array};
+use crate::driver::{Extended, Next, Result};
 use crate::job::{Claimed, JobId};
+
+/// Jobs with following numbers under one lease: token, first and last.
+type Run = (i64, i64, i64);
 
 pub(super) async fn extend(
     conn: &mut SqliteConnection,
@@ -16,19 +17,13 @@ pub(super) async fn extend(
     until_ms: Millis,
 ) -> Result<Vec<Extended>> {
     let rows = sqlx::query(include_str!("sql/extend_leases.sql"))
-        .bind(array(jobs.iter().map(|j| j.token.0)))
+        .bind(serde_json::to_string(&runs(jobs))?)
         .bind(now_ms)
         .bind(until_ms)
         .fetch_all(conn)
         .await?;
-    let job_of: HashMap<i64, JobId> = jobs.iter().map(|j| (j.token.0, j.id)).collect();
-    let mut kept = Vec::with_capacity(rows.len());
-    for row in &rows {
-        if let Some(job) = job_of.get(&row.try_get(0)?) {
-            kept.push(Extended { job: *job, cancel: row.try_get(1)? });
-        }
-    }
-    Ok(kept)
+    let kept: Vec<(JobId, u8)> = serde_json::from_str(only(&rows)?.try_get(0)?)?;
+    Ok(kept.into_iter().map(|(job, cancel)| Extended { job, cancel: cancel != 0 }).collect())
 }
 
 pub(super) async fn complete(
@@ -37,27 +32,31 @@ pub(super) async fn complete(
     jobs: &[&Claimed],
     now_ms: Millis,
 ) -> Result<Vec<JobId>> {
-    let tokens = array(jobs.iter().map(|j| j.token.0));
+    let runs = runs(jobs);
+    let count: i64 = runs.iter().map(|(_, first, last)| last - first + 1).sum();
     if jobs.iter().any(|j| j.kept) {
         let sql = include_str!("sql/remember_completed.sql");
-        sqlx::query(sql).bind(&tokens).bind(now_ms).execute(&mut *conn).await?;
+        sqlx::query(sql).bind(serde_json::to_string(&runs)?).bind(now_ms).execute(&mut *conn).await?;
     }
-    let query = match range(jobs) {
-        Some((first, last)) => sqlx::query(include_str!("sql/complete_range.sql")).bind(first).bind(last),
-        None => sqlx::query(include_str!("sql/complete_jobs.sql")).bind(tokens),
+    let query = match runs[..] {
+        [(token, first, last)] => {
+            sqlx::query(include_str!("sql/complete_run.sql")).bind(token).bind(first).bind(last)
+        }
+        _ => sqlx::query(include_str!("sql/complete_runs.sql")).bind(serde_json::to_string(&runs)?),
     };
-    let rows = query.bind(now_ms).bind(queue).fetch_all(&mut *conn).await?;
-    let live: Vec<i64> = serde_json::from_str(only(&rows)?.try_get(0)?)?;
-    let job_of: HashMap<i64, JobId> = jobs.iter().map(|j| (j.token.0, j.id)).collect();
-    Ok(live.iter().filter_map(|token| job_of.get(token).copied()).collect())
+    let rows = query.bind(now_ms).bind(count).bind(queue).fetch_all(&mut *conn).await?;
+    let live: Option<&str> = only(&rows)?.try_get(0)?;
+    let all = || runs.iter().flat_map(|(_, first, last)| (*first..=*last).map(JobId)).collect();
+    Ok(live.map(serde_json::from_str).transpose()?.unwrap_or_else(all))
 }
 
-/// The first and the last token, if there is no other in between: those of one claim, as a rule.
-fn range(jobs: &[&Claimed]) -> Option<(i64, i64)> {
-    let mut tokens: Vec<i64> = jobs.iter().map(|j| j.token.0).collect();
-    tokens.sort_unstable();
-    let whole = tokens.windows(2).all(|pair| pair[0] + 1 == pair[1]);
-    Some((*tokens.first()?, *tokens.last()?)).filter(|_| whole)
+/// The runs of which jobs consist: those of one claim are one, as a rule.
+fn runs(jobs: &[&Claimed]) -> Vec<Run> {
+    let mut held: Vec<(i64, i64)> = jobs.iter().map(|j| (j.token.0, j.id.0)).collect();
+    held.sort_unstable();
+    held.dedup();
+    let following = |a: &(i64, i64), b: &(i64, i64)| a.0 == b.0 && a.1 + 1 == b.1;
+    held.chunk_by(following).map(|run| (run[0].0, run[0].1, run[run.len() - 1].1)).collect()
 }
 
 pub(super) async fn give_up(
@@ -66,16 +65,17 @@ pub(super) async fn give_up(
     now_ms: Millis,
     next: Next<'_>,
 ) -> Result<bool> {
+    let id = job.id.0;
     let taken = sqlx::query(include_str!("sql/take_lease.sql"))
         .bind(job.token.0)
+        .bind(id)
         .bind(now_ms)
-        .fetch_optional(&mut *conn)
+        .fetch_all(&mut *conn)
         .await?;
-    let Some(row) = taken else { return Ok(false) };
+    let Some(row) = taken.first() else { return Ok(false) };
     let queue: String = row.try_get(0)?;
-    let id: i64 = row.try_get(1)?;
-    let worker: String = row.try_get(2)?;
-    let attempt: i64 = row.try_get(3)?;
+    let worker: String = row.try_get(1)?;
+    let attempt: i64 = row.try_get(2)?;
     let mut delta = Delta { leased: -1, ..Delta::default() };
     if let Next::Retry { message, .. } | Next::Bury { message } = next {
         delta.failed_attempts = 1;
@@ -152,6 +152,7 @@ pub(super) async fn progress(
     note: &str,
 ) -> Result<bool> {
     let done = sqlx::query(include_str!("sql/report_progress.sql"))
+        .bind(job.id.0)
         .bind(job.token.0)
         .bind(now_ms)
         .bind(permille)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use plimsoll_jobs::{Cancelled, Enqueued, FailureClass, JobId, JobState, JobsError};
 
-use crate::fixture::{Fixture, LEASE, job, numbers};
+use crate::fixture::{Fixture, LEASE, job, number, numbers};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -48,6 +48,40 @@ pub(crate) async fn waiting_job_is_cancelled_at_once_and_a_leased_one_by_its_hol
     assert!(f.claim(10).await.is_empty());
     let stats = f.stats().await;
     assert_eq!((stats.ready, stats.scheduled, stats.leased, stats.completed_total), (0, 0, 0, 1));
+}
+
+/// Those of a batch may be written as one.
+pub(crate) async fn jobs_of_a_batch_go_their_own_ways(f: Fixture) {
+    let ids = f.add_many(&(0..10).map(job).collect::<Vec<_>>()).await;
+    for n in [0, 4, 9] {
+        assert_eq!(cancel(&f, ids[n]).await.unwrap(), Cancelled::Now);
+        assert!(matches!(cancel(&f, ids[n]).await, Err(JobsError::NotFound(_))));
+    }
+    let info = f.jobs.find(ids[6]).await.unwrap().unwrap();
+    assert_eq!((info.state, info.attempts), (JobState::Ready, 0));
+    let claimed = f.claim(5).await;
+    assert_eq!(numbers(&claimed), [1, 2, 3, 5, 6]);
+    assert_eq!(f.stats().await.ready, 2);
+    let mut tx = f.jobs.begin().await.unwrap();
+    let ends = [claimed[0].clone(), claimed[4].clone()];
+    assert_eq!(f.jobs.complete_many(&mut tx, &ends).await.unwrap().len(), 2);
+    tx.commit().await.unwrap();
+    f.jobs.release(&claimed[1]).await.unwrap();
+    f.jobs.progress(&claimed[2], 500, "half").await.unwrap();
+    assert_eq!(cancel(&f, claimed[3].id).await.unwrap(), Cancelled::Requested);
+    for lost in [&claimed[0], &claimed[1], &claimed[4]] {
+        assert!(f.complete(lost).await.unwrap_err().is_lease_lost());
+    }
+    let kept = f.jobs.heartbeat_many(&claimed.iter().collect::<Vec<_>>(), LEASE).await.unwrap();
+    let kept: Vec<_> = kept.iter().map(|k| (k.job, k.cancel)).collect();
+    assert_eq!(kept, [(claimed[2].id, false), (claimed[3].id, true)]);
+    // The one given back comes first again.
+    assert_eq!(numbers(&f.claim(10).await), [2, 7, 8]);
+    f.clock.advance(LEASE);
+    let again: Vec<_> = f.claim(10).await.iter().map(|c| (number(c), c.attempt)).collect();
+    assert_eq!(again, [(2, 2), (3, 2), (5, 2), (7, 2), (8, 2)]);
+    let stats = f.stats().await;
+    assert_eq!((stats.ready, stats.leased, stats.completed_total, stats.leases_lost_total), (0, 5, 2, 5));
 }
 
 pub(crate) async fn outcome_is_visible_as_long_as_asked(f: Fixture) {

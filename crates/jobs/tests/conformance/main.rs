@@ -103,6 +103,7 @@ every_driver! {
     }
     keep::{
         waiting_job_is_cancelled_at_once_and_a_leased_one_by_its_holder,
+        jobs_of_a_batch_go_their_own_ways,
         outcome_is_visible_as_long_as_asked,
         purge_spares_what_lives,
         erased_owner_leaves_nothing_and_the_holder_is_fenced,

@@ -30,9 +30,9 @@ fn call() -> impl Strategy<Value = Call> {
         (0..20u64).prop_map(|s| FailureClass::RetryAfter(Duration::from_secs(s))),
     ];
     prop_oneof![
-        4 => (-1..2i16, prop_oneof![2 => Just(0u64), 1 => 1..15u64], 0..3usize, proptest::option::weighted(0.2, 0..4u8), 1..4u32, 1..5usize)
+        4 => (-1..2i16, prop_oneof![2 => Just(0u64), 1 => 1..15u64], 0..3usize, proptest::option::weighted(0.2, 0..4u8), 1..4u32, prop_oneof![3 => 1..5usize, 1 => 5..12usize])
             .prop_map(|(priority, delay_s, lane, key, attempts, count)| Call::Add { priority, delay_s, lane, key, attempts, count }),
-        4 => (1..6u32).prop_map(|limit| Call::Claim { limit }),
+        4 => prop_oneof![3 => 1..6u32, 1 => 6..20u32].prop_map(|limit| Call::Claim { limit }),
         2 => Just(Call::Heartbeat),
         3 => any::<usize>().prop_map(|which| Call::Complete { which }),
         2 => (any::<usize>(), class).prop_map(|(which, class)| Call::Fail { which, class }),

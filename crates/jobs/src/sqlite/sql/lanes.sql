@@ -8,7 +8,8 @@ WITH RECURSIVE hop (lane, n) AS (
 )
 SELECT hop.lane,
        coalesce(own.max_leased, other.max_leased)
-           - (SELECT count(*) FROM plimsoll_lease l WHERE l.queue = ?1 AND l.lane = hop.lane) AS room
+           - (SELECT count(*) FROM plimsoll_lease l CROSS JOIN plimsoll_held h
+              WHERE l.queue = ?1 AND l.lane = hop.lane AND h.job BETWEEN l.first_job AND l.last_job AND h.token = l.token) AS room
 FROM hop
 LEFT JOIN plimsoll_lane_limit own ON own.queue = ?1 AND own.lane = hop.lane
 LEFT JOIN plimsoll_lane_limit other ON other.queue = ?1 AND other.lane = '*' AND hop.lane <> ''

@@ -1,6 +1,6 @@
 -- Scheduled jobs of queue ?1 whose time has come by ?2 become ready; a bounded number, the next claim takes more.
-INSERT INTO plimsoll_ready (queue, lane, priority, ready_at_ms, job, attempts)
-SELECT s.queue, j.lane, j.priority, s.run_at_ms, s.job, s.attempts
+INSERT INTO plimsoll_ready (queue, lane, priority, ready_at_ms, first_job, last_job, attempts)
+SELECT s.queue, j.lane, j.priority, s.run_at_ms, s.job, s.job, s.attempts
 FROM plimsoll_scheduled s JOIN plimsoll_job j ON j.id = s.job
 WHERE s.queue = ?1 AND s.run_at_ms <= ?2
 ORDER BY s.run_at_ms, s.job LIMIT 1000;

@@ -1,1 +1,2 @@
-UPDATE plimsoll_lease SET permille = ?3, note = ?4 WHERE token = ?1 AND until_ms > ?2
+UPDATE plimsoll_held SET permille = ?4, note = ?5
+WHERE job = ?1 AND token = ?2 AND EXISTS (SELECT 1 FROM plimsoll_lease WHERE token = ?2 AND until_ms > ?3)

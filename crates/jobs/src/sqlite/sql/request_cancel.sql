@@ -1,1 +1,2 @@
-UPDATE plimsoll_lease SET cancel = 1 WHERE job = ?1 AND until_ms > ?2
+UPDATE plimsoll_held SET cancel = 1
+WHERE job = ?1 AND (SELECT l.until_ms FROM plimsoll_lease l WHERE l.token = plimsoll_held.token) > ?2

@@ -3,7 +3,8 @@
 SELECT
     q.name, q.ready, q.scheduled, q.leased, q.dead,
     q.enqueued_total, q.completed_total, q.failed_attempts_total, q.leases_lost_total, q.dead_total,
-    (SELECT count(*) FROM plimsoll_lease l WHERE l.queue = q.name AND l.until_ms <= ?1) AS expired,
+    (SELECT count(*) FROM plimsoll_lease l CROSS JOIN plimsoll_held h
+     WHERE l.queue = q.name AND l.until_ms <= ?1 AND h.job BETWEEN l.first_job AND l.last_job AND h.token = l.token) AS expired,
     (SELECT min(l.until_ms) FROM plimsoll_lease l WHERE l.queue = q.name AND l.until_ms <= ?1) AS oldest_expired_ms,
     (SELECT count(*) FROM plimsoll_scheduled s WHERE s.queue = q.name AND s.run_at_ms <= ?1) AS due,
     (SELECT min(s.run_at_ms) FROM plimsoll_scheduled s WHERE s.queue = q.name AND s.run_at_ms <= ?1) AS oldest_due_ms,

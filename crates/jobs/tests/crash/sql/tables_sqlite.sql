@@ -7,10 +7,10 @@ CREATE TABLE result (id INTEGER PRIMARY KEY AUTOINCREMENT, n INTEGER, job INTEGE
 CREATE TABLE history (seq INTEGER PRIMARY KEY AUTOINCREMENT, event INTEGER, job INTEGER, token INTEGER, attempt INTEGER);
 CREATE TRIGGER h_job   AFTER INSERT ON plimsoll_job   BEGIN INSERT INTO history (event, job) VALUES (0, NEW.id); END;
 CREATE TRIGGER h_gone  AFTER DELETE ON plimsoll_job   BEGIN INSERT INTO history (event, job) VALUES (3, OLD.id); END;
-CREATE TRIGGER h_lease AFTER INSERT ON plimsoll_lease BEGIN
+CREATE TRIGGER h_lease AFTER INSERT ON plimsoll_held BEGIN
     INSERT INTO history (event, job, token, attempt) VALUES (1, NEW.job, NEW.token, NEW.attempt);
 END;
-CREATE TRIGGER h_end   AFTER DELETE ON plimsoll_lease BEGIN
+CREATE TRIGGER h_end   AFTER DELETE ON plimsoll_held BEGIN
     INSERT INTO history (event, job, token, attempt) VALUES (2, OLD.job, OLD.token, OLD.attempt);
 END;
 CREATE TRIGGER h_dead  AFTER INSERT ON plimsoll_dead  BEGIN
