@@ -56,8 +56,10 @@ impl Writer {
         loop {
             let begun = Transactions::begin(&mut writing, Some("BEGIN IMMEDIATE".into_sql_str())).await;
             match begun {
-                Err(sqlx::Error::WorkerCrashed)
-                    if let (Held::Own(conn), Self::File(_, options)) = (&mut writing.conn, self) =>
+                // SQLite's thread is gone, or could not undo the last transaction, because SQLite had done so by itself (after some errors it does).
+                Err(sqlx::Error::WorkerCrashed | sqlx::Error::InvalidSavePointStatement)
+                    if let (Held::Own(conn), Self::File(_, options)) = (&mut writing.conn, self)
+                        && Instant::now() < deadline =>
                 {
                     **conn = options.connect().await?;
                 }
@@ -123,5 +125,28 @@ impl Drop for Writing {
         if self.open {
             Transactions::start_rollback(self);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Jobs, JobsOptions, NewJob};
+
+    #[tokio::test]
+    async fn writes_go_on_after_a_transaction_that_was_undone_from_within() {
+        let dir = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", dir.path().join("queue.db").display());
+        let jobs = Jobs::open(&url, JobsOptions::default()).await.unwrap();
+        for n in 0..2 {
+            let mut tx = jobs.begin().await.unwrap();
+            jobs.enqueue(&mut tx, NewJob::new("q", serde_json::json!(n))).await.unwrap();
+            // As SQLite does by itself after some errors.
+            sqlx::raw_sql("ROLLBACK").execute(tx.sqlite().unwrap()).await.unwrap();
+            assert!(tx.commit().await.is_err());
+            let mut tx = jobs.begin().await.unwrap();
+            jobs.enqueue(&mut tx, NewJob::new("q", serde_json::json!(n))).await.unwrap();
+            tx.commit().await.unwrap();
+        }
+        assert_eq!(jobs.stats(Some("q")).await.unwrap()[0].ready, 2);
     }
 }
