@@ -22,9 +22,7 @@ pub(crate) async fn enqueue(jobs: &Jobs, settings: &Settings) -> Result<Value, F
         let (jobs, new) = (jobs.clone(), (0..batch).map(job).collect::<Vec<_>>());
         running.spawn(async move {
             for _ in 0..total / clients / batch {
-                let mut tx = jobs.begin().await?;
-                jobs.enqueue_many(&mut tx, &new).await?;
-                tx.commit().await?;
+                jobs.enqueue_now(&new).await?;
             }
             Ok::<_, Failed>(())
         });

@@ -15,6 +15,9 @@ use crate::lanes::{self, Lane, Lanes, Turns, WINDOW};
 
 /// How far behind the last claimed job a claim still looks: transactions that enqueue commit out of order.
 const MARGIN_MS: Millis = 50;
+/// How often a claim of a backlog looks that far behind: the index still holds whatever was finished there, thousands of
+/// jobs after a large batch.
+const MARGIN_EVERY: Duration = Duration::from_millis(20);
 /// How far behind the last look for ended leases and due jobs the next one begins.
 const QUIET_MARGIN_MS: Millis = 1000;
 /// At least this often a claim that found something looks from the very beginning all the same, unless that takes long.
@@ -27,14 +30,19 @@ const FULL_LOOK_AT_LEAST_EVERY: Duration = Duration::from_secs(2);
 /// Where the first ready job of each queue is thought to be (among those without a lane).
 ///
 /// The index holds finished jobs until a vacuum: starting each claim at its beginning would walk over all that
-/// were finished since. A hint that is wrong costs [`FULL_LOOK_EVERY`], or more where the walk has become long: what
+/// were finished since. A hint that is wrong costs [`MARGIN_EVERY`] or [`FULL_LOOK_EVERY`], or more where the walk has become long: what
 /// this process puts in front of it moves it back, and a claim that finds nothing behind it looks from the beginning.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Heads(Arc<Mutex<HashMap<String, Head>>>);
 
 #[derive(Debug, Clone, Copy)]
 struct Head {
+    /// The last job claimed, or what was put in front of it since.
     from: Place,
+    /// When the last look behind it was.
+    margin_look: Instant,
+    /// The last claim got as much as it asked for.
+    backlog: bool,
     /// Until when nothing but plain jobs was there to be seen.
     quiet_ms: Millis,
     /// When the last look from the beginning was.
@@ -47,6 +55,25 @@ struct Head {
 type Place = (i16, Millis);
 
 const BEGINNING: Place = (i16::MIN, Millis::MIN);
+
+/// Where a claim looks.
+#[derive(Debug, Clone, Copy)]
+struct Look {
+    from: Place,
+    /// From when on for what else there may be.
+    quiet_ms: Millis,
+    reach: Reach,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// From the very beginning.
+    All,
+    /// From somewhat behind the last job claimed.
+    Margin,
+    /// From the last job claimed.
+    Head,
+}
 
 /// What a queue holds.
 pub(super) struct Seen {
@@ -92,10 +119,19 @@ impl Heads {
         }
     }
 
-    /// Where to look first, and from when on for what else there may be.
-    fn of(&self, queue: &str) -> (Place, Millis) {
+    /// Where to look first.
+    fn of(&self, queue: &str) -> Look {
         let recent = |h: &&Head| h.full_look.elapsed() < h.pause;
-        self.all().get(queue).filter(recent).map_or((BEGINNING, Millis::MIN), |h| (h.from, h.quiet_ms))
+        match self.all().get(queue).filter(recent) {
+            None => Look::all(),
+            Some(h) if h.backlog && h.margin_look.elapsed() < MARGIN_EVERY => {
+                Look { from: h.from, quiet_ms: h.quiet_ms, reach: Reach::Head }
+            }
+            Some(h) => {
+                let from = (h.from.0, h.from.1.saturating_sub(MARGIN_MS));
+                Look { from, quiet_ms: h.quiet_ms, reach: Reach::Margin }
+            }
+        }
     }
 
     /// Whether a look from the beginning is cheap.
@@ -103,29 +139,41 @@ impl Heads {
         self.all().get(queue).is_none_or(|h| h.pause <= FULL_LOOK_EVERY)
     }
 
-    /// The last job that a claim took, if it took any, and how long it was looking from the beginning, if it was.
-    fn moved(&self, queue: &str, last: Option<Place>, quiet_ms: Millis, full: Option<Duration>) {
-        let pause =
-            |took: Duration| (took * FULL_LOOK_SHARE).clamp(FULL_LOOK_EVERY, FULL_LOOK_AT_LEAST_EVERY);
-        let from = last.map(|last| (last.0, last.1.saturating_sub(MARGIN_MS)));
-        let quiet_ms = quiet_ms.saturating_sub(QUIET_MARGIN_MS);
+    /// A claim looked there since `asked`, and the last job that it took, if any, stood at `last`.
+    fn moved(&self, claim: &Claim<'_>, look: Look, asked: Instant, last: Option<Place>, taken: usize) {
+        let quiet_ms = claim.now_ms.saturating_sub(QUIET_MARGIN_MS);
+        let backlog = taken == usize::try_from(claim.limit).unwrap_or(usize::MAX);
+        let now = Instant::now();
         let mut all = self.all();
-        match (all.get_mut(queue), full) {
-            (Some(head), _) => {
-                head.from = from.unwrap_or(head.from);
-                head.quiet_ms = quiet_ms;
-                if let Some(took) = full {
-                    (head.full_look, head.pause) = (Instant::now(), pause(took));
-                }
-            }
-            (None, Some(took)) => {
-                let from = from.unwrap_or(BEGINNING);
-                let head = Head { from, quiet_ms, full_look: Instant::now(), pause: pause(took) };
-                all.insert(queue.to_owned(), head);
+        let head = match (all.get_mut(claim.queue), look.reach) {
+            (Some(head), _) => head,
+            (None, Reach::All) => {
+                let from = last.unwrap_or(BEGINNING);
+                let pause = FULL_LOOK_EVERY;
+                let head = Head { from, margin_look: now, backlog, quiet_ms, full_look: now, pause };
+                all.entry(claim.queue.to_owned()).or_insert(head)
             }
             // Forgotten meanwhile.
-            (None, None) => {}
+            (None, _) => return,
+        };
+        (head.quiet_ms, head.backlog) = (quiet_ms, backlog);
+        head.from = last.unwrap_or(head.from);
+        if look.reach != Reach::Head {
+            head.margin_look = now;
         }
+        if look.reach == Reach::All {
+            head.full_look = now;
+            let pause = (now - asked) * FULL_LOOK_SHARE;
+            head.pause = pause.clamp(FULL_LOOK_EVERY, FULL_LOOK_AT_LEAST_EVERY);
+        }
+    }
+}
+
+// === impl Look ===
+
+impl Look {
+    fn all() -> Self {
+        Self { from: BEGINNING, quiet_ms: Millis::MIN, reach: Reach::All }
     }
 }
 
@@ -137,19 +185,19 @@ pub(super) async fn claim_alone(
     turns: &Turns,
     heads: &Heads,
 ) -> Result<Option<Vec<Claimed>>> {
-    let (from, quiet_ms) = heads.of(claim.queue);
-    let mut full = from == BEGINNING;
+    let mut look = heads.of(claim.queue);
     let mut asked = Instant::now();
-    let mut taken = take(conn, claim, "", claim.limit, from, Some(quiet_ms)).await?;
-    if matches!(&taken, Taken::Jobs(jobs, _) if jobs.is_empty()) && !full && heads.short(claim.queue) {
-        full = true;
+    let mut taken = take(conn, claim, "", claim.limit, look.from, Some(look.quiet_ms)).await?;
+    let nothing = matches!(&taken, Taken::Jobs(jobs, _) if jobs.is_empty());
+    if nothing && look.reach != Reach::All && heads.short(claim.queue) {
+        look = Look::all();
         asked = Instant::now();
-        taken = take(conn, claim, "", claim.limit, BEGINNING, Some(Millis::MIN)).await?;
+        taken = take(conn, claim, "", claim.limit, look.from, Some(look.quiet_ms)).await?;
     }
     match taken {
         Taken::Jobs(jobs, last) => {
             turns.served(claim.queue, "", jobs.len());
-            heads.moved(claim.queue, last, claim.now_ms, full.then(|| asked.elapsed()));
+            heads.moved(&claim, look, asked, last, jobs.len());
             Ok(Some(jobs))
         }
         Taken::Not => Ok(None),
@@ -197,9 +245,9 @@ pub(super) async fn claim(
     if laned {
         return lanes::claim(&mut Shared { link: conn, claim }, claim.queue, claim.limit, turns).await;
     }
-    let (from, _) = heads.of(claim.queue);
-    let mut claimed = from_lane(conn, claim, "", claim.limit, from).await?;
-    if claimed.is_empty() && from != BEGINNING {
+    let look = heads.of(claim.queue);
+    let mut claimed = from_lane(conn, claim, "", claim.limit, look.from).await?;
+    if claimed.is_empty() && look.reach != Reach::All {
         claimed = from_lane(conn, claim, "", claim.limit, BEGINNING).await?;
     }
     turns.served(claim.queue, "", claimed.len());

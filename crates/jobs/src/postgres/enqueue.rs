@@ -28,6 +28,11 @@ pub(super) async fn insert(conn: &mut Link<'_>, jobs: &[NewJob], now_ms: Millis)
     Ok(done)
 }
 
+/// Whether one statement adds them all.
+pub(super) fn at_once(jobs: &[NewJob]) -> bool {
+    !jobs.is_empty() && jobs.len() <= CHUNK && jobs.iter().all(plain)
+}
+
 /// Whether nothing can stand in the job's way.
 fn plain(job: &NewJob) -> bool {
     job.unique_key.is_none() && job.idempotency.is_none()
@@ -62,8 +67,7 @@ async fn many(conn: &mut Link<'_>, jobs: &[NewJob], now_ms: Millis) -> Result<Ve
             .bind(jobs.iter().map(|j| j.deadline_ms).collect::<Vec<_>>())
             .bind(jobs.iter().map(|j| millis(j.keep)).collect::<Vec<_>>()),
     };
-    let rows = query.fetch_all(conn).await?;
-    let mut ids = rows.iter().map(|r| Ok(r.try_get(0)?)).collect::<Result<Vec<i64>>>()?;
+    let mut ids: Vec<i64> = query.fetch_one(conn).await?.try_get(0)?;
     ids.sort_unstable();
     Ok(ids.into_iter().map(|id| Enqueued::New(JobId(id))).collect())
 }

@@ -9,6 +9,8 @@ mod link;
 mod look;
 mod open;
 mod settle;
+#[cfg(test)]
+mod upgraded;
 
 use std::sync::Arc;
 
@@ -58,6 +60,22 @@ impl PostgresDriver {
     /// Counts `rung` up for every ring, by any process. None behind a pooler, through which no LISTEN gets.
     pub(crate) fn listen(&self, rung: watch::Sender<u64>) -> Option<Listening> {
         if self.pooler { None } else { Some(Listening::to(bell::listen(self.pool.clone(), rung))) }
+    }
+
+    /// Adds jobs in a transaction of its own, which one statement is, and wakes other processes. None: nothing was done,
+    /// open one.
+    pub(crate) async fn insert_alone(
+        &self,
+        jobs: &[NewJob],
+        now_ms: Millis,
+    ) -> Result<Option<Vec<Enqueued>>> {
+        if !enqueue::at_once(jobs) {
+            return Ok(None);
+        }
+        let mut conn = self.pool.acquire().await?;
+        let added = self.insert(&mut conn, jobs, now_ms).await?;
+        self.bell.ring();
+        Ok(Some(added))
     }
 
     fn link<'c>(&self, conn: &'c mut PgConnection) -> Link<'c> {

@@ -2,9 +2,10 @@
 
 use std::str::FromStr as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Executor as _, PgConnection, PgPool, Row as _};
+use sqlx::{Connection as _, Executor as _, PgConnection, PgPool, Row as _};
 
 use super::link::Link;
 use super::{PgBell, PostgresDriver};
@@ -13,15 +14,20 @@ use crate::lanes::Turns;
 use crate::migrate::{Migration, hash, pending};
 use crate::{JobsError, JobsOptions};
 
-const MIGRATIONS: &[Migration] = &[
+pub(super) const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, name: "queue", sql: include_str!("migrations/0001_queue.sql") },
     Migration { version: 2, name: "times", sql: include_str!("migrations/0002_times.sql") },
     Migration { version: 3, name: "functions", sql: include_str!("migrations/0003_functions.sql") },
     Migration { version: 4, name: "leases", sql: include_str!("migrations/0004_leases.sql") },
+    Migration { version: 5, name: "plain", sql: include_str!("migrations/0005_plain.sql") },
 ];
 
 /// Connections per reading connection asked for: handlers, heartbeat, settling and the bell need some too.
 const CONNECTIONS_PER_READER: u32 = 4;
+
+/// A connection that was in use so recently is taken to be alive; after a longer rest it is asked, a round trip. One that
+/// broke in between fails its next statement, as one that breaks a moment later does.
+const ALIVE_FOR: Duration = Duration::from_secs(1);
 
 /// Looks at two connections, to see whether they are one on the server's side.
 const POOLER_LOOKS: usize = 4;
@@ -46,6 +52,10 @@ pub(crate) async fn open(url: &str, options: &JobsOptions) -> Result<PostgresDri
     let pool = PgPoolOptions::new()
         .max_connections(options.readers.max(1) * CONNECTIONS_PER_READER)
         .acquire_timeout(options.busy_timeout)
+        .test_before_acquire(false)
+        .before_acquire(|conn, rest| {
+            Box::pin(async move { Ok(rest.idle_for < ALIVE_FOR || conn.ping().await.is_ok()) })
+        })
         .connect_with(connect)
         .await?;
     let pooler = match pooler {

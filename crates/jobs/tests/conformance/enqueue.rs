@@ -35,6 +35,29 @@ pub(crate) async fn job_of_a_rolled_back_transaction_is_absent(f: Fixture) {
     assert!(f.jobs.stats(None).await.unwrap().is_empty());
 }
 
+pub(crate) async fn jobs_enqueued_by_themselves_are_there_at_once_and_ring(f: Fixture) {
+    let mut bell = f.jobs.bell();
+    bell.mark_unchanged();
+    let many: Vec<NewJob> = (0..1500).map(job).collect();
+    let first = f.jobs.enqueue_now(&many[..600]).await.unwrap();
+    assert!(bell.has_changed().unwrap());
+    let second = f.jobs.enqueue_now(&many[600..]).await.unwrap();
+    let ids: Vec<_> = first.iter().chain(&second).map(|added| added.id()).collect();
+    assert!(ids.is_sorted() && first.iter().all(|added| matches!(added, Enqueued::New(_))));
+    let claimed = f.claim(2000).await;
+    assert_eq!(claimed.iter().map(|c| c.id).collect::<Vec<_>>(), ids);
+    assert_eq!(numbers(&claimed), (0..1500).collect::<Vec<_>>());
+    // With keys, too, and all or none.
+    let mixed = [job(7).unique_key("k"), job(8), job(9).lane("a"), job(10).unique_key("k")];
+    let added = f.jobs.enqueue_now(&mixed).await.unwrap();
+    assert_eq!(added[3], Enqueued::Duplicate(added[0].id()));
+    let mut wrong = job(11);
+    wrong.queue = String::new();
+    assert!(matches!(f.jobs.enqueue_now(&[job(12), wrong]).await, Err(JobsError::InvalidJob(_))));
+    assert!(f.jobs.enqueue_now(&[]).await.unwrap().is_empty());
+    assert_eq!(f.stats().await.ready, 3);
+}
+
 pub(crate) async fn unique_key_admits_one_live_job(f: Fixture) {
     let first = f.add(job(1).unique_key("k")).await;
     assert!(matches!(first, Enqueued::New(_)));

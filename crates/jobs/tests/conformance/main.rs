@@ -67,6 +67,7 @@ every_driver! {
     enqueue::{
         payloads_come_back_as_they_were,
         job_of_a_rolled_back_transaction_is_absent,
+        jobs_enqueued_by_themselves_are_there_at_once_and_ring,
         unique_key_admits_one_live_job,
         of_many_at_once_one_gets_the_unique_key,
         of_many_requests_at_once_one_makes_the_job,

@@ -10,4 +10,4 @@ WITH added AS (
     SELECT queue, count(*) FILTER (WHERE state = 0), count(*) FILTER (WHERE state = 1), count(*)
     FROM added GROUP BY queue
 )
-SELECT id FROM added
+SELECT array_agg(id) FROM added

@@ -27,12 +27,13 @@ CROSS JOIN LATERAL (
     -- Within a priority the first row is the oldest: hop from priority to priority instead of reading all rows.
     WITH RECURSIVE hop (priority, ready_at_ms) AS (
         (SELECT priority, ready_at_ms FROM plimsoll_job
-         WHERE queue = q.name AND lane = '' AND state = 0 AND token = 0
+         WHERE hashtext(queue) = hashtext(q.name) AND queue = q.name AND lane = '' AND state = 0 AND token = 0
          ORDER BY priority, ready_at_ms LIMIT 1)
         UNION ALL
         SELECT following.priority, following.ready_at_ms FROM hop CROSS JOIN LATERAL (
             SELECT j.priority, j.ready_at_ms FROM plimsoll_job j
-            WHERE j.queue = q.name AND j.lane = '' AND j.state = 0 AND j.token = 0 AND j.priority > hop.priority
+            WHERE hashtext(j.queue) = hashtext(q.name) AND j.queue = q.name AND j.lane = '' AND j.state = 0 AND j.token = 0
+              AND j.priority > hop.priority
             ORDER BY j.priority, j.ready_at_ms LIMIT 1
         ) following
     )
