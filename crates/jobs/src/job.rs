@@ -329,6 +329,20 @@ impl NewJob {
         self
     }
 
+    /// Whether nothing can stand in its way: no key by which it may be there already.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.unique_key.is_none() && self.idempotency.is_none()
+    }
+
+    /// Whether another plain job differs in nothing but its payload.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        let key = |j: &Self| (j.priority, j.max_attempts, j.delay, j.run_at_ms, j.deadline_ms, j.keep);
+        key(self) == key(other)
+            && self.queue == other.queue
+            && self.lane == other.lane
+            && self.owner == other.owner
+    }
+
     /// When it becomes claimable: never in the past, or it would look as if it had waited since then.
     pub(crate) fn run_at(&self, now_ms: Millis) -> Millis {
         self.run_at_ms.unwrap_or_else(|| now_ms.saturating_add(millis(self.delay))).max(now_ms)

@@ -15,9 +15,9 @@ const UNIQUE_TRIES: u32 = 10;
 
 pub(super) async fn insert(conn: &mut Link<'_>, jobs: &[NewJob], now_ms: Millis) -> Result<Vec<Enqueued>> {
     let mut done = Vec::with_capacity(jobs.len());
-    for run in jobs.chunk_by(|a, b| plain(a) && plain(b)) {
+    for run in jobs.chunk_by(|a, b| a.is_plain() && b.is_plain()) {
         match run {
-            [job] if !plain(job) => done.push(once(conn, job, now_ms).await?),
+            [job] if !job.is_plain() => done.push(once(conn, job, now_ms).await?),
             run => {
                 for chunk in run.chunks(CHUNK) {
                     done.extend(many(conn, chunk, now_ms).await?);
@@ -30,19 +30,14 @@ pub(super) async fn insert(conn: &mut Link<'_>, jobs: &[NewJob], now_ms: Millis)
 
 /// Whether one statement adds them all.
 pub(super) fn at_once(jobs: &[NewJob]) -> bool {
-    !jobs.is_empty() && jobs.len() <= CHUNK && jobs.iter().all(plain)
-}
-
-/// Whether nothing can stand in the job's way.
-fn plain(job: &NewJob) -> bool {
-    job.unique_key.is_none() && job.idempotency.is_none()
+    !jobs.is_empty() && jobs.len() <= CHUNK && jobs.iter().all(NewJob::is_plain)
 }
 
 async fn many(conn: &mut Link<'_>, jobs: &[NewJob], now_ms: Millis) -> Result<Vec<Enqueued>> {
     let column = |of: fn(&NewJob) -> &str| jobs.iter().map(of).collect::<Vec<_>>();
     let payloads = column(|j| j.payload.as_str());
     let query = match jobs {
-        [first, rest @ ..] if rest.iter().all(|j| alike(first, j)) => {
+        [first, rest @ ..] if rest.iter().all(|j| first.is_like(j)) => {
             sqlx::query(include_str!("sql/insert_alike.sql"))
                 .bind(now_ms)
                 .bind(payloads)
@@ -70,12 +65,6 @@ async fn many(conn: &mut Link<'_>, jobs: &[NewJob], now_ms: Millis) -> Result<Ve
     let mut ids: Vec<i64> = query.fetch_one(conn).await?.try_get(0)?;
     ids.sort_unstable();
     Ok(ids.into_iter().map(|id| Enqueued::New(JobId(id))).collect())
-}
-
-/// Whether two jobs differ in nothing but their payloads (and in what no plain job has).
-fn alike(a: &NewJob, b: &NewJob) -> bool {
-    let key = |j: &NewJob| (j.priority, j.max_attempts, j.delay, j.run_at_ms, j.deadline_ms, j.keep);
-    key(a) == key(b) && a.queue == b.queue && a.lane == b.lane && a.owner == b.owner
 }
 
 /// A job that may have been enqueued before.

@@ -18,9 +18,9 @@ pub(super) async fn insert(
     now_ms: Millis,
 ) -> Result<Vec<Enqueued>> {
     let mut done = Vec::with_capacity(jobs.len());
-    for run in jobs.chunk_by(|a, b| plain(a) && plain(b)) {
+    for run in jobs.chunk_by(|a, b| a.is_plain() && b.is_plain()) {
         match run {
-            [job] if !plain(job) => done.push(once(conn, job, now_ms).await?),
+            [job] if !job.is_plain() => done.push(once(conn, job, now_ms).await?),
             run => {
                 for chunk in run.chunks(CHUNK) {
                     done.extend(plainly(conn, chunk, now_ms).await?);
@@ -31,14 +31,9 @@ pub(super) async fn insert(
     Ok(done)
 }
 
-/// Whether nothing can stand in the job's way.
-fn plain(job: &NewJob) -> bool {
-    job.unique_key.is_none() && job.idempotency.is_none()
-}
-
 /// Jobs that differ in their payload only and are ready, as those of a batch are as a rule, become one run.
 async fn plainly(conn: &mut SqliteConnection, jobs: &[NewJob], now_ms: Millis) -> Result<Vec<Enqueued>> {
-    let alike: Vec<&[NewJob]> = jobs.chunk_by(alike).collect();
+    let alike: Vec<&[NewJob]> = jobs.chunk_by(NewJob::is_like).collect();
     if alike.len() > 1 && alike.len() * ALIKE > jobs.len() {
         return many(conn, jobs, now_ms).await;
     }
@@ -52,17 +47,6 @@ async fn plainly(conn: &mut SqliteConnection, jobs: &[NewJob], now_ms: Millis) -
         }
     }
     Ok(done)
-}
-
-fn alike(a: &NewJob, b: &NewJob) -> bool {
-    a.queue == b.queue
-        && a.lane == b.lane
-        && a.owner == b.owner
-        && a.priority == b.priority
-        && a.max_attempts == b.max_attempts
-        && a.deadline_ms == b.deadline_ms
-        && (a.delay, a.run_at_ms) == (b.delay, b.run_at_ms)
-        && a.keep == b.keep
 }
 
 /// Jobs that are like the first of them.
