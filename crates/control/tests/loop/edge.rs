@@ -139,8 +139,7 @@ async fn slo_gives_a_slow_service_the_instances_that_its_measured_times_need() {
     assert!(line.contains("expected / 0.6 s"), "{line}");
     let record = live.handle.record(scaled[0].id).expect("its record");
     let traffic = &record.detail["signals"]["traffic"];
-    // What it knew by then is what a handful of endings in a full instance tell: right within a fifth.
-    assert!(traffic["service_us"].as_u64().is_some_and(|us| us >= 80_000), "{traffic}");
+    assert!(traffic["service_us"].as_u64().is_some_and(|us| us >= 90_000), "{traffic}");
     load.abort();
     live.handle.shutdown().await;
 }
